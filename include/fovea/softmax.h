@@ -1,0 +1,52 @@
+/* Tier 3: softmax attention, o = softmax(scale * q k^T + mask) v, exact, in one pass, with float32 scores,
+ * maxima, sums and outputs (Milakov and Gimelshein 2018; Dao 2023).
+ *
+ * Named dims: q [batch, heads_q, seq_q, dim_qk], k [batch, heads_k, seq_k, dim_qk], v [batch, heads_v, seq_k, dim_v],
+ * o [batch, heads_q, seq_q, dim_v], lse [batch, heads_q, seq_q].
+ */
+#ifndef FOVEA_SOFTMAX_H
+#define FOVEA_SOFTMAX_H
+
+#include <fovea/op.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fovea_softmax_params {
+    /* Views; extents as above, dims 1 to 1024, heads_k and heads_v divide heads_q: query head h uses head
+     * h / (heads_q / heads_k) of k, and likewise of v. Batch of k and v equals that of q. */
+    fovea_tensor q, k, v, o;
+    fovea_tensor lse; /* optional, f32: natural log of the sum of exp(score); -inf for a row without keys */
+
+    float scale;              /* factor of q.k; 0 means 1 / sqrt(dim_qk) unless scale_literal */
+    uint32_t scale_literal;   /* nonzero: scale as written, 0 included */
+    uint32_t causal;          /* nonzero: query i sees key j where j <= i + (seq_k - seq_q), of the run's sizes */
+    uint32_t causal_top_left; /* nonzero, with causal: j <= i */
+
+    uint32_t cost_budget_us; /* most device time of one dispatch, estimated; 0: 50,000; or FOVEA_UNBOUNDED.
+                                Results do not depend on it, bit for bit. */
+    fovea_tier min_tier;     /* create is UNSUPPORTED below it */
+    uint32_t split_count;    /* parallel splits over keys; 0: the planner's rule; results depend on it */
+    uint32_t seq_q_max;      /* most queries of a run; 0: q's extent */
+    uint32_t seq_k_max;      /* most keys of a run; 0: k's extent */
+    uint32_t tile;           /* 0: the planner's choice; n: candidate n - 1 of the report */
+    uint32_t reserved[16];
+} fovea_softmax_params;
+
+/* Plans and builds softmax attention for these shapes.
+ *
+ * params: borrowed until the return.
+ * out_op: the handle; the caller's, until fovea_op_destroy, before the device's end.
+ * Blocks: compiles, and runs each kernel's known-answer test once per device.
+ * Slots of a run: FOVEA_Q, FOVEA_K, FOVEA_V, FOVEA_O, and FOVEA_LSE if lse is described.
+ * Errors: INVALID, UNSUPPORTED (with the limit or capability that is missing), both out-of-memory,
+ * COMPILE_FAILED, DEVICE_LOST, TIMEOUT. */
+FOVEA_API fovea_status fovea_softmax_create(fovea_device *device, const fovea_softmax_params *params,
+                                            fovea_op **out_op);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
