@@ -26,13 +26,13 @@ void fv_free(fv_host *host, void *memory); /* NULL is ignored */
 
 /* Keeps the message as the last error, logs it as an error, and returns `status`. */
 #if defined(__GNUC__)
-#define FV_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define FV_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
-#define FV_PRINTF(format, first)
+#define FV_PRINTF(text, first)
 #endif
-FV_PRINTF(3, 4) fovea_status fv_fail(fv_host *host, fovea_status status, const char *format, ...);
+fovea_status fv_fail(fv_host *host, fovea_status status, const char *format, ...) FV_PRINTF(3, 4);
 /* Logs where the level is wanted. */
-FV_PRINTF(3, 4) void fv_log(fv_host *host, fovea_log_level level, const char *format, ...);
+void fv_log(fv_host *host, fovea_log_level level, const char *format, ...) FV_PRINTF(3, 4);
 
 /* Validation: on a false expression sets `status`, keeps the message and goes to `fail`. */
 #define fv_require(host, expression, failure, ...)              \
