@@ -1,0 +1,92 @@
+/* The device's pool of kernels. */
+#include "kernels.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "compile.h"
+#include "modules.h"
+
+double fv_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static bool same_desc(const fv_kernel_desc *a, const fv_kernel_desc *b)
+{
+    return strcmp(a->module, b->module) == 0 && a->constant_count == b->constant_count &&
+           memcmp(a->constants, b->constants, a->constant_count * sizeof a->constants[0]) == 0 &&
+           a->subgroup_size == b->subgroup_size && a->invocations == b->invocations;
+}
+
+static const fv_module *find_module(const char *name)
+{
+    for (uint32_t i = 0; i < fv_module_count; i++)
+        if (strcmp(fv_modules[i].name, name) == 0)
+            return &fv_modules[i];
+    return NULL;
+}
+
+/* Creates the backend's kernel, from embedded words or from the text compiled now. */
+static fovea_status create_kernel(fovea_device *device, fv_pipeline *pipeline)
+{
+    fovea_status status = FOVEA_OK;
+    const fv_caps *caps = &device->driver->caps;
+    uint32_t *compiled = NULL;
+    fv_kernel_desc desc = pipeline->desc;
+    if (!caps->native && !caps->emulated) {
+        const fv_module *module = find_module(desc.module);
+        fv_require(&device->host, module, FOVEA_UNSUPPORTED, "this build has no kernel module %s", desc.module);
+        desc.words = module->words;
+        desc.word_count = module->word_count;
+        if (device->params.compile_at_run_time || !desc.words) {
+            fv_try(fv_compile(&device->host, module->name, module->source, &compiled, &desc.word_count));
+            desc.words = compiled;
+        }
+    }
+    fv_try(device->backend->kernel_create(device->driver, &desc, &pipeline->kernel));
+fail:
+    fv_free(&device->host, compiled);
+    return status;
+}
+
+fovea_status fv_pipeline_get(fovea_device *device, const fv_kernel_desc *desc, fv_pipeline **out_pipeline)
+{
+    fovea_status status = FOVEA_OK;
+    *out_pipeline = NULL;
+    for (fv_pipeline *known = device->pipelines; known; known = known->next) {
+        if (same_desc(&known->desc, desc)) {
+            known->users++;
+            *out_pipeline = known;
+            return FOVEA_OK;
+        }
+    }
+    const double start = fv_seconds();
+    fv_pipeline *pipeline = fv_alloc(&device->host, 1, sizeof *pipeline);
+    fv_require(&device->host, pipeline, FOVEA_OUT_OF_HOST_MEMORY, "no host memory for kernel %s", desc->module);
+    pipeline->desc = *desc;
+    pipeline->users = 1;
+    fv_try(create_kernel(device, pipeline));
+    pipeline->create_s = fv_seconds() - start;
+    pipeline->next = device->pipelines;
+    device->pipelines = pipeline;
+    *out_pipeline = pipeline;
+    return FOVEA_OK;
+fail:
+    fv_free(&device->host, pipeline);
+    return status;
+}
+
+void fv_pipeline_put(fovea_device *device, fv_pipeline *pipeline)
+{
+    if (!pipeline || --pipeline->users > 0)
+        return;
+    fv_pipeline **link = &device->pipelines;
+    while (*link != pipeline)
+        link = &(*link)->next;
+    *link = pipeline->next;
+    device->backend->kernel_destroy(pipeline->kernel);
+    fv_free(&device->host, pipeline);
+}

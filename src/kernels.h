@@ -1,0 +1,25 @@
+/* Kernels of a device, created once and shared by its ops. */
+#ifndef FV_KERNELS_H
+#define FV_KERNELS_H
+
+#include "backend.h"
+#include "device.h"
+
+struct fv_pipeline {
+    fv_pipeline *next;
+    uint32_t users;
+    fv_kernel_desc desc; /* `words` is NULL: they are needed only while creating */
+    fv_kernel *kernel;
+    bool tested, failed;     /* by a known-answer test */
+    double create_s, test_s; /* seconds */
+};
+
+/* Finds or creates the kernel that `desc` describes; its words are found by desc->module. The caller holds
+ * device->lock, and gives the pipeline back with fv_pipeline_put, holding the lock again. */
+fovea_status fv_pipeline_get(fovea_device *device, const fv_kernel_desc *desc, fv_pipeline **out_pipeline);
+void fv_pipeline_put(fovea_device *device, fv_pipeline *pipeline);
+
+/* Seconds of a clock that only goes forward. */
+double fv_seconds(void);
+
+#endif

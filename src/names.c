@@ -1,0 +1,53 @@
+/* Names of the public enums. */
+#include <fovea/fovea.h>
+
+const char *fovea_status_name(fovea_status status)
+{
+    switch (status) {
+    case FOVEA_OK: return "FOVEA_OK";
+    case FOVEA_INVALID: return "FOVEA_INVALID";
+    case FOVEA_UNSUPPORTED: return "FOVEA_UNSUPPORTED";
+    case FOVEA_NO_DEVICE: return "FOVEA_NO_DEVICE";
+    case FOVEA_OUT_OF_HOST_MEMORY: return "FOVEA_OUT_OF_HOST_MEMORY";
+    case FOVEA_OUT_OF_DEVICE_MEMORY: return "FOVEA_OUT_OF_DEVICE_MEMORY";
+    case FOVEA_COMPILE_FAILED: return "FOVEA_COMPILE_FAILED";
+    case FOVEA_DEVICE_LOST: return "FOVEA_DEVICE_LOST";
+    case FOVEA_TIMEOUT: return "FOVEA_TIMEOUT";
+    case FOVEA_CACHE: return "FOVEA_CACHE";
+    case FOVEA_INTERNAL: return "FOVEA_INTERNAL";
+    }
+    return "not a fovea_status";
+}
+
+const char *fovea_tier_name(fovea_tier tier)
+{
+    switch (tier) {
+    case FOVEA_TIER_DEFAULT: return "default";
+    case FOVEA_TIER_PORTABLE: return "portable";
+    case FOVEA_TIER_SUBGROUP: return "subgroup";
+    case FOVEA_TIER_MATRIX: return "matrix";
+    }
+    return "not a fovea_tier";
+}
+
+const char *fovea_dtype_name(fovea_dtype dtype)
+{
+    switch (dtype) {
+    case FOVEA_F32: return "f32";
+    case FOVEA_F16: return "f16";
+    case FOVEA_BF16: return "bf16";
+    case FOVEA_DTYPE_COUNT: break;
+    }
+    return "not a fovea_dtype";
+}
+
+uint32_t fovea_dtype_size(fovea_dtype dtype)
+{
+    switch (dtype) {
+    case FOVEA_F32: return 4;
+    case FOVEA_F16:
+    case FOVEA_BF16: return 2;
+    case FOVEA_DTYPE_COUNT: break;
+    }
+    return 0;
+}

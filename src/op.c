@@ -1,0 +1,96 @@
+/* What all operators share: run, destroy, report, bindings. */
+#include "op.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/math.h"
+
+enum { LEAST_ALIGNMENT = 16 }; /* kernels read up to 16 bytes at once, aligned to the start of a binding */
+
+fovea_status fovea_op_run(fovea_op *op, const fovea_op_args *args)
+{
+    if (!op)
+        return FOVEA_INVALID;
+    fv_host *host = &op->device->host;
+    if (!args)
+        return fv_fail(host, FOVEA_INVALID, "fovea_op_run: args is NULL");
+    if (!fv_all_zero(args->reserved, sizeof args->reserved))
+        return fv_fail(host, FOVEA_INVALID, "fovea_op_run: a reserved word of args is not zero");
+    if (op->device->backend->lost(op->device->driver))
+        return fv_fail(host, FOVEA_DEVICE_LOST, "fovea_op_run: the device is lost");
+    return op->type->run(op, args);
+}
+
+void fovea_op_destroy(fovea_op *op)
+{
+    if (op)
+        op->type->destroy(op);
+}
+
+uint64_t fovea_op_workspace_size(const fovea_op *op)
+{
+    return op ? op->workspace_size : 0;
+}
+
+fovea_status fovea_op_get_report(const fovea_op *op, fovea_op_report *out_report)
+{
+    if (!op || !out_report)
+        return FOVEA_INVALID;
+    *out_report = op->report;
+    return FOVEA_OK;
+}
+
+fovea_status fv_bind(const fovea_op *op, const char *name, const fovea_tensor *tensor, const fovea_binding *binding,
+                     fv_bound *out_bound)
+{
+    fovea_status status = FOVEA_OK;
+    const fovea_device *device = op->device;
+    fv_host *host = &op->device->host;
+    const uint32_t element = fovea_dtype_size(tensor->dtype);
+    const uint64_t bytes = fovea_tensor_bytes(tensor);
+    fv_require(host, binding->buffer, FOVEA_INVALID, "%s: no buffer is bound", name);
+    fv_require(host, binding->buffer->device == device, FOVEA_INVALID, "%s: its buffer belongs to another device",
+               name);
+    fv_require(host, binding->offset % element == 0, FOVEA_INVALID, "%s: offset %llu is not a multiple of %u bytes",
+               name, (unsigned long long)binding->offset, element);
+    const uint64_t size = binding->buffer->size;
+    fv_require(host, binding->offset <= size && bytes <= size - binding->offset, FOVEA_INVALID,
+               "%s: the view needs %llu bytes from offset %llu, its buffer has %llu", name, (unsigned long long)bytes,
+               (unsigned long long)binding->offset, (unsigned long long)size);
+    const uint64_t alignment = fv_max(LEAST_ALIGNMENT, device->limits.storage_offset_alignment);
+    const uint64_t start = fv_min(binding->offset, size - 1) / alignment * alignment;
+    const uint64_t lead = binding->offset - start;
+    const uint64_t bound = fv_max(4, fv_round_up(lead + bytes, 4));
+    fv_require(host, bound <= device->limits.storage_range, FOVEA_UNSUPPORTED,
+               "%s: the view spans %llu bytes, one binding of this device at most %llu", name,
+               (unsigned long long)bound, (unsigned long long)device->limits.storage_range);
+    fv_require(host, bound / element <= UINT32_MAX, FOVEA_UNSUPPORTED, "%s: the view spans more than 2^32 elements",
+               name);
+    *out_bound = (fv_bound){.range = {binding->buffer->memory, start, bound},
+                            .first_element = (uint32_t)(lead / element),
+                            .begin = binding->offset,
+                            .end = binding->offset + bytes};
+fail:
+    return status;
+}
+
+bool fv_overlap(const fv_bound *a, const fv_bound *b)
+{
+    return a->range.buffer == b->range.buffer && a->begin < b->end && b->begin < a->end;
+}
+
+void fv_note(fovea_op_report *report, const char *format, ...)
+{
+    const size_t used = strlen(report->notes);
+    va_list list;
+    va_start(list, format);
+    vsnprintf(report->notes + used, sizeof report->notes - used, format, list);
+    va_end(list);
+    const size_t length = strlen(report->notes);
+    if (length + 1 < sizeof report->notes) {
+        report->notes[length] = '\n';
+        report->notes[length + 1] = '\0';
+    }
+}

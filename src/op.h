@@ -1,0 +1,39 @@
+/* An operator as the front end sees it: what all operators share. */
+#ifndef FV_OP_H
+#define FV_OP_H
+
+#include <fovea/op.h>
+
+#include "device.h"
+
+typedef struct fv_op_class {
+    const char *name;
+    fovea_status (*run)(fovea_op *op, const fovea_op_args *args);
+    void (*destroy)(fovea_op *op); /* frees the op itself too */
+} fv_op_class;
+
+struct fovea_op { /* first member of each operator's own struct */
+    const fv_op_class *type;
+    fovea_device *device;
+    uint64_t workspace_size;
+    fovea_op_report report; /* complete after create */
+};
+
+/* A tensor bound for a run: the range that a kernel binds, and where in it the first element lies. */
+typedef struct fv_bound {
+    fv_range range;
+    uint32_t first_element;
+    uint64_t begin, end; /* bytes of the view in its buffer */
+} fv_bound;
+
+/* Checks a binding of a view against its buffer and the device's limits. `name` is for messages. */
+fovea_status fv_bind(const fovea_op *op, const char *name, const fovea_tensor *tensor, const fovea_binding *binding,
+                     fv_bound *out_bound);
+
+/* Whether the bytes of two bound views meet. */
+bool fv_overlap(const fv_bound *a, const fv_bound *b);
+
+/* Adds a line to the report's notes, cut to fit. */
+void fv_note(fovea_op_report *report, const char *format, ...) FV_PRINTF(2, 3);
+
+#endif

@@ -1,0 +1,254 @@
+/* Softmax attention: create, run, destroy. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "softmax.h"
+#include "util/math.h"
+
+/* Whether any run up to the maxima carries a state: sliced, split, or too few bindings for one pass. */
+static bool state_needed(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile)
+{
+    const uint32_t key_tiles = (uint32_t)fv_divide_up(shape->seq_k_max, softmax_keys(tile));
+    if (!softmax_cut_make(device, shape, tile, shape->seq_q_max, shape->seq_k_max).direct)
+        return true;
+    if (shape->split_count == 1 || key_tiles < 2)
+        return false;
+    /* Fewer queries fill fewer workgroups: the rule may split then. */
+    return !softmax_cut_make(device, shape, tile, 1, shape->seq_k_max).direct;
+}
+
+static uint64_t state_bytes(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile)
+{
+    return softmax_slots(device, shape) * softmax_slot_bytes(tile);
+}
+
+/* Narrows the candidates to those that the descriptor allows. */
+static fovea_status select_tiles(fovea_device *device, const softmax_shape *shape, softmax_tile *tiles,
+                                 uint32_t *count)
+{
+    fovea_status status = FOVEA_OK;
+    fv_host *host = &device->host;
+    fv_require(host, *count > 0, FOVEA_UNSUPPORTED,
+               "softmax: no tile fits dim_qk %u, dim_v %u into %u bytes of shared memory and %u invocations",
+               shape->dim_qk, shape->dim_v, device->limits.shared_memory, device->limits.workgroup_invocations);
+    if (shape->tile > 0) {
+        fv_require(host, shape->tile <= *count, FOVEA_INVALID, "softmax: tile = %u; this device has candidates 1 to %u",
+                   shape->tile, *count);
+        tiles[0] = tiles[shape->tile - 1];
+        *count = 1;
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < *count; i++)
+        if (tiles[i].tier >= shape->min_tier)
+            tiles[kept++] = tiles[i];
+    fv_require(host, kept > 0, FOVEA_UNSUPPORTED, "softmax: min_tier is %s; here the best tier is %s",
+               fovea_tier_name(shape->min_tier), fovea_tier_name(tiles[0].tier));
+    *count = kept;
+fail:
+    return status;
+}
+
+static fovea_status make_variant(softmax_op *op, bool few, softmax_variant *out_variant)
+{
+    fovea_status status = FOVEA_OK;
+    fovea_device *device = op->base.device;
+    softmax_tile tiles[SOFTMAX_TILES_MAX];
+    uint32_t count = softmax_tiles(device, &op->shape, few, tiles, &op->base.report);
+    if (!few)
+        op->base.report.tile_candidates = count;
+    fv_try(select_tiles(device, &op->shape, tiles, &count));
+    bool state = false;
+    for (uint32_t i = 0; i < count; i++)
+        state |= state_needed(device, &op->shape, &tiles[i]);
+    fv_try(softmax_variant_init(device, &op->shape, tiles, count, state, out_variant, &op->base.report));
+    if (op->shape.tile > 0)
+        out_variant->tile_index = op->shape.tile - 1;
+    if (state)
+        op->base.workspace_size =
+            fv_max(op->base.workspace_size, state_bytes(device, &op->shape, &out_variant->tile));
+fail:
+    return status;
+}
+
+/* Kernels for few rows serve where a tile of the others would be mostly empty. */
+static fovea_status make_variants(softmax_op *op)
+{
+    fovea_status status = FOVEA_OK;
+    fv_try(make_variant(op, false, &op->many));
+    const softmax_shape *shape = &op->shape;
+    const uint64_t rows_most = (uint64_t)shape->seq_q_max * shape->group;
+    if (op->base.device->driver->caps.native || shape->tile > 0 || softmax_rows(&op->many.tile) <= 8)
+        return FOVEA_OK;
+    fv_try(make_variant(op, true, &op->few));
+    op->few_rows = softmax_rows(&op->few.tile);
+    if (op->few_rows >= rows_most) { /* every run has few rows: the others are not needed */
+        pthread_mutex_lock(&op->base.device->lock);
+        softmax_variant_release(op->base.device, &op->many);
+        pthread_mutex_unlock(&op->base.device->lock);
+    }
+fail:
+    return status;
+}
+
+static const softmax_variant *choose_variant(const softmax_op *op, uint32_t seq_q)
+{
+    const uint64_t rows = (uint64_t)seq_q * op->shape.group;
+    const bool few = op->few.tile.tm > 0 && rows <= op->few_rows;
+    return few ? &op->few : &op->many;
+}
+
+static fovea_status resolve_size(fv_host *host, const char *name, uint32_t given, uint32_t most, uint32_t *out_size)
+{
+    if (given != FOVEA_MAXIMUM && given > most)
+        return fv_fail(host, FOVEA_INVALID, "%s = %u; the descriptor's maximum is %u", name, given, most);
+    *out_size = given == FOVEA_MAXIMUM ? most : given;
+    return FOVEA_OK;
+}
+
+/* A view of the run's own length; an empty one binds whatever is there. */
+static fovea_status bind_view(const fovea_op *op, const char *name, const fovea_tensor *view, uint32_t seq,
+                              const fovea_binding *binding, fv_bound *out_bound)
+{
+    fovea_tensor run_view = *view;
+    run_view.extents[2] = seq;
+    return fv_bind(op, name, &run_view, binding, out_bound);
+}
+
+static fovea_status check_aliasing(const softmax_op *op, const softmax_bound *bound)
+{
+    fv_host *host = &op->base.device->host;
+    const fv_bound *outputs[] = {&bound->o, &bound->lse, &bound->state};
+    static const char *const output_names[] = {"o", "lse", "workspace"};
+    const fv_bound *all[] = {&bound->q, &bound->k, &bound->v, &bound->o, &bound->lse, &bound->state};
+    static const char *const names[] = {"q", "k", "v", "o", "lse", "workspace"};
+    for (uint32_t i = 0; i < 3; i++)
+        for (uint32_t j = 0; j < 6; j++)
+            if (outputs[i] != all[j] && outputs[i]->range.buffer && fv_overlap(outputs[i], all[j]))
+                return fv_fail(host, FOVEA_INVALID, "%s overlaps %s in one buffer", output_names[i], names[j]);
+    return FOVEA_OK;
+}
+
+/* The state's memory: the caller's workspace or the device's own. `size`: bytes that hold at least one item. */
+static fovea_status bind_workspace(const softmax_op *op, const fovea_op_args *args, uint64_t size, fv_bound *out_bound)
+{
+    fovea_status status = FOVEA_OK;
+    fovea_device *device = op->base.device;
+    fv_host *host = &device->host;
+    const fovea_buffer *own = args->workspace.buffer;
+    const uint64_t offset = args->workspace.offset;
+    if (!own) {
+        pthread_mutex_lock(&device->lock);
+        *out_bound = (fv_bound){.range = {device->workspace, 0, op->base.workspace_size},
+                                .end = op->base.workspace_size};
+        pthread_mutex_unlock(&device->lock);
+        return FOVEA_OK;
+    }
+    fv_require(host, own->device == device, FOVEA_INVALID, "workspace: its buffer belongs to another device");
+    fv_require(host, offset % device->limits.storage_offset_alignment == 0 && offset % 16 == 0, FOVEA_INVALID,
+               "workspace: offset %llu is not a multiple of %u", (unsigned long long)offset,
+               (uint32_t)fv_max(16, device->limits.storage_offset_alignment));
+    fv_require(host, offset <= own->size && args->workspace_size <= own->size - offset, FOVEA_INVALID,
+               "workspace: %llu bytes from offset %llu of a buffer of %llu", (unsigned long long)args->workspace_size,
+               (unsigned long long)offset, (unsigned long long)own->size);
+    fv_require(host, args->workspace_size >= size, FOVEA_INVALID,
+               "workspace: %llu bytes; this run needs at least %llu, best %llu",
+               (unsigned long long)args->workspace_size, (unsigned long long)size,
+               (unsigned long long)op->base.workspace_size);
+    *out_bound = (fv_bound){.range = {own->memory, offset, fv_min(args->workspace_size, op->base.workspace_size) & ~3ull},
+                            .begin = offset,
+                            .end = offset + args->workspace_size};
+fail:
+    return status;
+}
+
+static fovea_status bind_all(const softmax_op *op, const fovea_op_args *args, uint32_t seq_q, uint32_t seq_k,
+                             softmax_bound *bound)
+{
+    fovea_status status = FOVEA_OK;
+    const softmax_shape *shape = &op->shape;
+    const fovea_binding *tensors = args->tensors;
+    fv_try(bind_view(&op->base, "q", &shape->q, seq_q, &tensors[FOVEA_Q], &bound->q));
+    fv_try(bind_view(&op->base, "k", &shape->k, seq_k, &tensors[FOVEA_K], &bound->k));
+    fv_try(bind_view(&op->base, "v", &shape->v, seq_k, &tensors[FOVEA_V], &bound->v));
+    fv_try(bind_view(&op->base, "o", &shape->o, seq_q, &tensors[FOVEA_O], &bound->o));
+    if (shape->lse_wanted)
+        fv_try(bind_view(&op->base, "lse", &shape->lse, seq_q, &tensors[FOVEA_LSE], &bound->lse));
+fail:
+    return status;
+}
+
+static fovea_status run(fovea_op *base, const fovea_op_args *args)
+{
+    fovea_status status = FOVEA_OK;
+    const softmax_op *op = (const softmax_op *)base;
+    const softmax_shape *shape = &op->shape;
+    fovea_device *device = base->device;
+    softmax_bound bound;
+    memset(&bound, 0, sizeof bound);
+    uint32_t seq_q = 0, seq_k = 0;
+    fv_try(resolve_size(&device->host, "seq_q", args->seq_q, shape->seq_q_max, &seq_q));
+    fv_try(resolve_size(&device->host, "seq_k", args->seq_k, shape->seq_k_max, &seq_k));
+    if (seq_q == 0)
+        return FOVEA_OK;
+    fv_try(bind_all(op, args, seq_q, seq_k, &bound));
+    const softmax_variant *variant = choose_variant(op, seq_q);
+    softmax_cut cut = softmax_cut_make(device, shape, &variant->tile, seq_q, seq_k);
+    fv_require(&device->host, cut.items * cut.splits <= UINT32_MAX, FOVEA_UNSUPPORTED,
+               "softmax: %llu workgroups; at most 2^32 - 1", (unsigned long long)(cut.items * cut.splits));
+    fv_require(&device->host, cut.direct ? variant->direct != NULL : variant->state != NULL, FOVEA_INTERNAL,
+               "softmax: no kernel was made for seq_q %u, seq_k %u", seq_q, seq_k);
+    if (!cut.direct) {
+        const uint64_t item_bytes = cut.splits * softmax_slot_bytes(&variant->tile);
+        fv_try(bind_workspace(op, args, item_bytes, &bound.state));
+        cut.slice_items = fv_max(1, fv_min(cut.slice_items, bound.state.range.size / item_bytes));
+    }
+    fv_try(check_aliasing(op, &bound));
+    fv_try(softmax_emit(device, shape, variant, &cut, &bound, seq_q, seq_k, device->backend->record));
+fail:
+    return status;
+}
+
+static void destroy(fovea_op *base)
+{
+    softmax_op *op = (softmax_op *)base;
+    fovea_device *device = base->device;
+    pthread_mutex_lock(&device->lock);
+    softmax_variant_release(device, &op->few);
+    softmax_variant_release(device, &op->many);
+    pthread_mutex_unlock(&device->lock);
+    fv_free(&device->host, op);
+}
+
+static const fv_op_class softmax_class = {"softmax", run, destroy};
+
+fovea_status fovea_softmax_create(fovea_device *device, const fovea_softmax_params *params, fovea_op **out_op)
+{
+    if (out_op)
+        *out_op = NULL;
+    if (!device)
+        return FOVEA_INVALID;
+    fovea_status status = FOVEA_OK;
+    softmax_op *op = NULL;
+    fv_host *host = &device->host;
+    const double start = fv_seconds();
+    fv_require(host, params && out_op, FOVEA_INVALID, "fovea_softmax_create: params or out_op is NULL");
+    fv_require(host, !device->backend->lost(device->driver), FOVEA_DEVICE_LOST, "fovea_softmax_create: device lost");
+    op = fv_alloc(host, 1, sizeof *op);
+    fv_require(host, op, FOVEA_OUT_OF_HOST_MEMORY, "no host memory for an op");
+    op->base.type = &softmax_class;
+    op->base.device = device;
+    fv_try(softmax_shape_init(device, params, &op->shape));
+    fv_try(make_variants(op));
+    fv_require(host, op->base.workspace_size <= device->limits.storage_range, FOVEA_UNSUPPORTED,
+               "softmax: a workspace of %llu bytes; one binding of this device holds %llu",
+               (unsigned long long)op->base.workspace_size, (unsigned long long)device->limits.storage_range);
+    fv_try(fv_device_reserve(device, op->base.workspace_size));
+    softmax_fill_report(op, fv_seconds() - start);
+    *out_op = &op->base;
+    return FOVEA_OK;
+fail:
+    if (op)
+        destroy(&op->base);
+    return status;
+}

@@ -1,0 +1,138 @@
+/* Softmax attention inside the front end: shape, tiles, cuts, kernels. */
+#ifndef FV_SOFTMAX_H
+#define FV_SOFTMAX_H
+
+#include <fovea/softmax.h>
+
+#include "kernels.h"
+#include "op.h"
+
+/* ---- what is asked: the descriptor, checked and completed -------------------------------------------------- */
+
+typedef struct softmax_shape {
+    fovea_tensor q, k, v, o, lse; /* with explicit strides; lse.rank 0: none */
+    uint32_t batch, heads, dim_qk, dim_v;
+    uint32_t group;            /* query heads that share one k head and one v head */
+    uint32_t k_ratio, v_ratio; /* query heads per k head, per v head */
+    uint32_t units;            /* batch * heads / group */
+    uint32_t seq_q_max, seq_k_max;
+    bool causal, top_left, lse_wanted;
+    float scale_log2; /* scale * log2(e) */
+    double budget_s;  /* of one dispatch; HUGE_VAL: none */
+    uint32_t split_count;
+    fovea_tier min_tier;
+    uint32_t tile; /* 0: the planner's choice */
+} softmax_shape;
+
+fovea_status softmax_shape_init(fovea_device *device, const fovea_softmax_params *params, softmax_shape *out_shape);
+
+/* ---- tiles --------------------------------------------------------------------------------------------------- */
+
+typedef struct softmax_tile {
+    fovea_tier tier;
+    uint32_t lane_rows, lane_cols, tm, tn, tv;
+    uint32_t chunk;         /* head dims staged at once */
+    uint32_t subgroup_size; /* 0 in the portable tier */
+} softmax_tile;
+
+enum { SOFTMAX_TILES_MAX = 48 };
+
+static inline uint32_t softmax_rows(const softmax_tile *tile)
+{
+    return tile->lane_rows * tile->tm;
+}
+
+static inline uint32_t softmax_keys(const softmax_tile *tile)
+{
+    return tile->lane_cols * tile->tn;
+}
+
+static inline uint32_t softmax_cols(const softmax_tile *tile)
+{
+    return tile->lane_cols * tile->tv;
+}
+
+/* All tiles that this device can run, best first. `few`: the best for at most a handful of rows come first.
+ * Notes why better ones are refused. */
+uint32_t softmax_tiles(const fovea_device *device, const softmax_shape *shape, bool few,
+                       softmax_tile tiles[SOFTMAX_TILES_MAX], fovea_op_report *report);
+
+uint32_t softmax_shared_bytes(const softmax_tile *tile);
+
+/* ---- cuts: how a run of given sizes becomes dispatches --------------------------------------------------------- */
+
+typedef struct softmax_cut {
+    uint64_t rows;      /* seq_q * group */
+    uint64_t row_tiles; /* of a unit */
+    uint64_t items;     /* units * column blocks * row tiles */
+    uint32_t blocks;    /* column blocks */
+    uint32_t key_tiles; /* in the longest list */
+    uint32_t splits, split_tiles;
+    uint32_t slice_tiles; /* key tiles of one dispatch, of each split */
+    uint64_t slice_items; /* items of one dispatch */
+    bool direct;          /* one pass over the keys, no carried state */
+} softmax_cut;
+
+softmax_cut softmax_cut_make(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile,
+                             uint32_t seq_q, uint32_t seq_k);
+
+/* Most state slots (workgroups in flight with a carried state) of any run. */
+uint32_t softmax_slots(const fovea_device *device, const softmax_shape *shape);
+
+/* Bytes of one state slot. */
+uint64_t softmax_slot_bytes(const softmax_tile *tile);
+
+/* Visible key tiles over all row tiles of one unit and column block. */
+typedef struct softmax_visits {
+    uint64_t total, visited, full;
+    uint64_t pairs; /* visible (row, key) pairs */
+} softmax_visits;
+
+softmax_visits softmax_count_visits(const softmax_shape *shape, const softmax_tile *tile, uint32_t seq_q,
+                                    uint32_t seq_k);
+
+double softmax_seconds(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile,
+                       uint64_t items, uint64_t key_tiles);
+
+/* ---- kernels ----------------------------------------------------------------------------------------------------- */
+
+typedef struct softmax_variant {
+    softmax_tile tile;
+    uint32_t tile_index; /* among the candidates */
+    fv_pipeline *direct, *state, *finish; /* NULL: no run needs it */
+} softmax_variant;
+
+/* Creates and tests the kernels of a variant on the best tile that passes, from `tiles` in order. */
+fovea_status softmax_variant_init(fovea_device *device, const softmax_shape *shape, const softmax_tile *tiles,
+                                  uint32_t tile_count, bool state_needed, softmax_variant *out_variant,
+                                  fovea_op_report *report);
+void softmax_variant_release(fovea_device *device, softmax_variant *variant);
+
+/* Runs the variant's kernels on a small problem with a known answer. FOVEA_OK and *out_right false: wrong result. */
+fovea_status softmax_self_test(fovea_device *device, const softmax_shape *shape, softmax_variant *variant,
+                               bool *out_right);
+
+/* ---- the operator -------------------------------------------------------------------------------------------------- */
+
+typedef struct softmax_op {
+    fovea_op base;
+    softmax_shape shape;
+    softmax_variant many, few; /* few.direct and few.state NULL: not made */
+    uint32_t few_rows;         /* runs of at most so many rows a unit use `few` */
+} softmax_op;
+
+/* Views bound for a run. */
+typedef struct softmax_bound {
+    fv_bound q, k, v, o, lse, state;
+} softmax_bound;
+
+/* Emits a whole run through `record`: the backend's record or execute. */
+typedef fovea_status softmax_record(fv_device *driver, const fv_command *commands, uint32_t count);
+fovea_status softmax_emit(const fovea_device *device, const softmax_shape *shape, const softmax_variant *variant,
+                          const softmax_cut *cut, const softmax_bound *bound, uint32_t seq_q, uint32_t seq_k,
+                          softmax_record *record);
+
+/* Completes base.report, for a run with the descriptor's maxima. */
+void softmax_fill_report(softmax_op *op, double create_s);
+
+#endif

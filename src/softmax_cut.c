@@ -1,0 +1,140 @@
+/* Bounded work: how a run of given sizes is cut into dispatches.
+ *
+ * Cuts go by head and query range first, then by key range with the state carried; parallel splits over keys serve
+ * occupancy alone. Everything here is a pure function of the plan and of host sizes. */
+#include <math.h>
+
+#include "softmax.h"
+#include "util/math.h"
+
+#include "abi/softmax.h"
+
+enum {
+    LEAST_SLOTS = 64,          /* state slots of one dispatch at the least */
+    LEAST_TILES_PER_SPLIT = 4, /* so that a merge stays cheap beside its parts */
+    MOST_SPLITS = 64,          /* by the planner's own rule */
+};
+
+/* Workgroups that run at once: known, or a sober guess by the kind of device. */
+static uint32_t capacity(const fovea_device *device)
+{
+    if (device->limits.compute_units > 0)
+        return device->limits.compute_units;
+    switch (device->driver->caps.info.kind) {
+    case FOVEA_DEVICE_CPU: return 1;
+    case FOVEA_DEVICE_INTEGRATED: return 8;
+    case FOVEA_DEVICE_DISCRETE: return 64;
+    case FOVEA_DEVICE_OTHER:
+    case FOVEA_DEVICE_VIRTUAL: break;
+    }
+    return 16;
+}
+
+double softmax_seconds(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile,
+                       uint64_t items, uint64_t key_tiles)
+{
+    const double rate = device->driver->caps.assumed_flops_per_s;
+    const double tile_flops =
+        2.0 * softmax_rows(tile) * softmax_keys(tile) * ((double)shape->dim_qk + softmax_cols(tile));
+    const double busy = fmax((double)items, capacity(device)); /* fewer items leave part of the device idle */
+    return busy * (double)key_tiles * tile_flops / rate;
+}
+
+/* The smallest split count with at least 85 % of the best wave efficiency; 1 where the device is 0.8 full. */
+static uint32_t choose_splits(const fovea_device *device, const softmax_shape *shape, uint64_t items,
+                              uint32_t key_tiles)
+{
+    const uint64_t full = capacity(device);
+    const uint32_t most = (uint32_t)fv_min(MOST_SPLITS, key_tiles / LEAST_TILES_PER_SPLIT);
+    if (shape->split_count > 0)
+        return (uint32_t)fv_max(1, fv_min(shape->split_count, key_tiles));
+    if ((double)items >= 0.8 * (double)full)
+        return 1;
+    double best = 0.0;
+    for (uint32_t splits = 1; splits <= most; splits++)
+        best = fmax(best, (double)(items * splits) / (double)(fv_divide_up(items * splits, full) * full));
+    for (uint32_t splits = 1; splits <= most; splits++)
+        if ((double)(items * splits) / (double)(fv_divide_up(items * splits, full) * full) >= 0.85 * best)
+            return splits;
+    return 1;
+}
+
+uint32_t softmax_slots(const fovea_device *device, const softmax_shape *shape)
+{
+    const uint64_t slots = fv_max(LEAST_SLOTS, 2 * (uint64_t)capacity(device));
+    return (uint32_t)fv_max(slots, shape->split_count);
+}
+
+uint64_t softmax_slot_bytes(const softmax_tile *tile)
+{
+    return sizeof(float) * (uint64_t)SOFTMAX_STATE_FLOATS((uint64_t)softmax_rows(tile), softmax_cols(tile));
+}
+
+/* Most key tiles that one invocation may visit before the device's loop limit. */
+static uint32_t loop_bound(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile)
+{
+    const uint32_t limit = device->limits.loop_iterations;
+    if (limit == FOVEA_UNBOUNDED || device->driver->caps.native)
+        return UINT32_MAX;
+    const uint32_t fixed = SOFTMAX_TRIPS_FIXED(tile->lane_rows, tile->lane_cols, tile->tm, tile->tn, tile->tv,
+                                               tile->chunk, tile->subgroup_size);
+    const uint32_t each = SOFTMAX_TRIPS_PER_TILE(tile->lane_rows, tile->lane_cols, tile->tm, tile->tn, tile->tv,
+                                                 tile->chunk, shape->dim_qk, tile->subgroup_size);
+    return limit > fixed + each ? (limit - fixed) / each : 1;
+}
+
+softmax_cut softmax_cut_make(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile,
+                             uint32_t seq_q, uint32_t seq_k)
+{
+    const fovea_device_limits *limits = &device->limits;
+    softmax_cut cut = {
+        .rows = (uint64_t)seq_q * shape->group,
+        .blocks = (uint32_t)fv_divide_up(shape->dim_v, softmax_cols(tile)),
+        .key_tiles = (uint32_t)fv_divide_up(seq_k, softmax_keys(tile)),
+    };
+    cut.row_tiles = fv_divide_up(cut.rows, softmax_rows(tile));
+    cut.items = shape->units * cut.blocks * cut.row_tiles;
+    cut.splits = choose_splits(device, shape, cut.items, cut.key_tiles);
+    cut.split_tiles = (uint32_t)fv_max(1, fv_divide_up(cut.key_tiles, cut.splits));
+    const uint64_t grid = (uint64_t)limits->group_count_x * limits->group_count_y;
+    const uint64_t together = fv_max(1, fv_min(cut.items, capacity(device) / cut.splits));
+    const double tile_s = softmax_seconds(device, shape, tile, together * cut.splits, 1);
+    const double affordable = fmax(1.0, floor(shape->budget_s / tile_s));
+    cut.slice_tiles = (uint32_t)fv_min(cut.split_tiles, loop_bound(device, shape, tile));
+    if ((double)cut.slice_tiles > affordable)
+        cut.slice_tiles = (uint32_t)affordable;
+    cut.direct = cut.splits == 1 && cut.slice_tiles >= cut.key_tiles && limits->storage_buffers >= 5;
+    const double waves = fmax(1.0, floor(affordable / fmax(1, cut.slice_tiles)));
+    cut.slice_items = waves * (double)together >= (double)cut.items ? cut.items : (uint64_t)waves * together;
+    if (!cut.direct)
+        cut.slice_items = fv_min(cut.slice_items, softmax_slots(device, shape) / cut.splits);
+    cut.slice_items = fv_max(1, fv_min(cut.slice_items, grid / cut.splits));
+    return cut;
+}
+
+softmax_visits softmax_count_visits(const softmax_shape *shape, const softmax_tile *tile, uint32_t seq_q,
+                                    uint32_t seq_k)
+{
+    const uint64_t rows = (uint64_t)seq_q * shape->group, tile_rows = softmax_rows(tile), keys = softmax_keys(tile);
+    const uint64_t row_tiles = fv_divide_up(rows, tile_rows), key_tiles = fv_divide_up(seq_k, keys);
+    softmax_visits visits = {.total = row_tiles * key_tiles};
+    if (!shape->causal) {
+        visits.visited = visits.total;
+        visits.full = row_tiles * (seq_k / keys);
+        visits.pairs = rows * seq_k;
+        return visits;
+    }
+    const int64_t diagonal = shape->top_left ? 0 : (int64_t)seq_k - seq_q;
+    for (uint64_t t = 0; t < row_tiles; t++) {
+        const int64_t first = (int64_t)(t * tile_rows / shape->group);
+        const int64_t last = (int64_t)((fv_min(rows, (t + 1) * tile_rows) - 1) / shape->group);
+        const int64_t seen_by_first = first + diagonal + 1, seen_by_last = last + diagonal + 1;
+        visits.visited += seen_by_last <= 0 ? 0 : fv_divide_up(fv_min(seq_k, (uint64_t)seen_by_last), keys);
+        visits.full += seen_by_first <= 0 ? 0 : fv_min(seq_k, (uint64_t)seen_by_first) / keys;
+    }
+    for (uint64_t i = 0; i < seq_q; i++) {
+        const int64_t seen = (int64_t)i + diagonal + 1;
+        visits.pairs += seen <= 0 ? 0 : shape->group * fv_min(seq_k, (uint64_t)seen);
+    }
+    return visits;
+}

@@ -1,0 +1,111 @@
+/* What softmax attention reports of its plan. */
+#include <math.h>
+#include <stdio.h>
+
+#include "softmax.h"
+#include "util/math.h"
+
+static void describe_kernel(const softmax_op *op, const softmax_variant *variant, const fv_pipeline *pipeline,
+                            const char *use)
+{
+    fovea_op_report *report = (fovea_op_report *)&op->base.report;
+    if (!pipeline || report->kernel_count == FOVEA_REPORT_KERNELS)
+        return;
+    fovea_kernel_report *out = &report->kernels[report->kernel_count++];
+    const softmax_tile *tile = &variant->tile;
+    fovea_device *device = op->base.device;
+    fv_kernel_stats stats = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+    device->backend->kernel_stats(pipeline->kernel, &stats);
+    const bool finish = pipeline == variant->finish;
+    snprintf(out->name, sizeof out->name, "%s", pipeline->desc.module);
+    snprintf(out->use, sizeof out->use, "%s", use);
+    out->tier = finish && !device->driver->caps.native ? FOVEA_TIER_PORTABLE : tile->tier;
+    out->tile = variant->tile_index;
+    out->rows = softmax_rows(tile);
+    out->keys = softmax_keys(tile);
+    out->invocations = pipeline->desc.invocations;
+    out->shared_memory = finish || device->driver->caps.native ? 0 : softmax_shared_bytes(tile);
+    out->registers = stats.registers;
+    out->spills = stats.spills;
+    out->subgroups_per_simd = stats.subgroups_per_simd;
+    out->scratch = stats.scratch;
+    out->tested = pipeline->tested && !pipeline->failed;
+    out->self_test_s = pipeline->test_s;
+    out->create_s = pipeline->create_s;
+}
+
+static void describe_variant(const softmax_op *op, const softmax_variant *variant, const char *rows)
+{
+    char use[sizeof op->base.report.kernels[0].use];
+    snprintf(use, sizeof use, "%s, all keys in one pass", rows);
+    describe_kernel(op, variant, variant->direct, use);
+    snprintf(use, sizeof use, "%s, keys sliced or split", rows);
+    describe_kernel(op, variant, variant->state, use);
+    snprintf(use, sizeof use, "%s, after slices and splits", rows);
+    describe_kernel(op, variant, variant->finish, use);
+}
+
+static void count_commands(const softmax_cut *cut, fovea_op_report *report)
+{
+    const uint64_t query_slices = fv_divide_up(cut->items, cut->slice_items);
+    const uint64_t key_slices = fv_divide_up(cut->split_tiles, cut->slice_tiles);
+    report->query_slices = (uint32_t)query_slices;
+    report->key_slices = cut->direct ? 1 : (uint32_t)key_slices;
+    report->split_count = cut->splits;
+    report->dispatches = (uint32_t)(cut->direct ? query_slices : query_slices * (key_slices + 1));
+    report->barriers = (uint32_t)(cut->direct ? 1 : query_slices * (key_slices + 1));
+}
+
+/* Each visible element of q, k, v once, o and lse once. */
+static uint64_t algorithmic_bytes(const softmax_shape *shape, uint64_t keys_seen)
+{
+    const uint64_t q_rows = (uint64_t)shape->batch * shape->heads * shape->seq_q_max;
+    const uint64_t k_rows = shape->batch * shape->k.extents[1] * keys_seen;
+    const uint64_t v_rows = shape->batch * shape->v.extents[1] * keys_seen;
+    return q_rows * shape->dim_qk * fovea_dtype_size(shape->q.dtype) +
+           k_rows * shape->dim_qk * fovea_dtype_size(shape->k.dtype) +
+           v_rows * shape->dim_v * fovea_dtype_size(shape->v.dtype) +
+           q_rows * shape->dim_v * fovea_dtype_size(shape->o.dtype) +
+           (shape->lse_wanted ? q_rows * sizeof(float) : 0);
+}
+
+void softmax_fill_report(softmax_op *op, double create_s)
+{
+    const softmax_shape *shape = &op->shape;
+    const fovea_device *device = op->base.device;
+    fovea_op_report *report = &op->base.report;
+    const bool few = op->few.tile.tm > 0 && (uint64_t)shape->seq_q_max * shape->group <= op->few_rows;
+    const softmax_variant *variant = few ? &op->few : &op->many;
+    const softmax_cut cut = softmax_cut_make(device, shape, &variant->tile, shape->seq_q_max, shape->seq_k_max);
+    const softmax_visits visits = softmax_count_visits(shape, &variant->tile, shape->seq_q_max, shape->seq_k_max);
+    char rows[48];
+    snprintf(report->name, sizeof report->name, "%s", op->base.type->name);
+    report->tier = variant->tile.tier;
+    if (op->few_rows > 0) {
+        snprintf(rows, sizeof rows, "at most %u rows", op->few_rows);
+        describe_variant(op, &op->few, rows);
+        snprintf(rows, sizeof rows, "more than %u rows", op->few_rows);
+        describe_variant(op, &op->many, rows);
+    } else {
+        describe_variant(op, &op->many, "any number of rows");
+    }
+    count_commands(&cut, report);
+    const uint64_t lists = (uint64_t)shape->units * cut.blocks;
+    report->tiles_total = lists * visits.total;
+    report->tiles_visited = lists * visits.visited;
+    report->tiles_full = lists * visits.full;
+    const uint64_t pairs = shape->units * visits.pairs;
+    report->flops = 2 * pairs * ((uint64_t)shape->dim_qk + shape->dim_v);
+    report->exponentials = pairs;
+    const int64_t seen = shape->causal && shape->top_left ? (int64_t)fv_min(shape->seq_q_max, shape->seq_k_max)
+                                                          : (int64_t)shape->seq_k_max;
+    report->bytes = algorithmic_bytes(shape, (uint64_t)seen);
+    report->workspace_size = op->base.workspace_size;
+    report->assumed_flops_per_s = device->driver->caps.assumed_flops_per_s;
+    report->estimated_s = (double)report->flops / report->assumed_flops_per_s;
+    report->create_s = create_s;
+    if (!cut.direct && device->limits.storage_buffers < 5)
+        fv_note(report, "one pass refused: %u storage buffers per kernel; it binds 5", device->limits.storage_buffers);
+    if (!device->driver->caps.nan_preserved)
+        fv_note(report, "NaN among visible inputs: the driver does not promise that NaN reaches the output");
+}

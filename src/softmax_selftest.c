@@ -1,0 +1,190 @@
+/* The known-answer test of softmax kernels: three queries, one tile of keys and a partial one, on each pipeline before
+ * its first use. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "softmax.h"
+#include "util/half.h"
+#include "util/math.h"
+
+enum { QUERIES = 3, EXTRA_KEYS = 3, REGION_ALIGNMENT = 256 };
+
+/* Where each tensor lies in the one buffer of the test. */
+typedef struct test_problem {
+    softmax_shape shape;
+    uint32_t keys;
+    softmax_bound bound;
+    unsigned char *host; /* image of the buffer */
+    fv_buffer *memory;
+    uint64_t size;
+} test_problem;
+
+/* A multiple of 1/8 in [-1, 1]: exact in every dtype. */
+static float value(uint32_t tensor, uint64_t index)
+{
+    uint32_t hash = (uint32_t)index * 2654435761u + tensor * 40503u;
+    hash ^= hash >> 15;
+    hash *= 2246822519u;
+    return (float)(int)((hash >> 20) % 17u) / 8.0f - 1.0f;
+}
+
+static void fill(unsigned char *bytes, const fovea_tensor *view, uint32_t tensor)
+{
+    const uint64_t count = view->extents[2] * view->extents[3];
+    for (uint64_t i = 0; i < count; i++)
+        fv_store_element(bytes, view->dtype, i, value(tensor, i));
+}
+
+static fv_bound place(test_problem *problem, uint64_t bytes)
+{
+    const uint64_t offset = problem->size;
+    problem->size = offset + fv_round_up(fv_max(bytes, 16), REGION_ALIGNMENT);
+    return (fv_bound){.range = {NULL, offset, fv_round_up(fv_max(bytes, 4), 4)}};
+}
+
+static void describe(const softmax_shape *shape, const softmax_tile *tile, test_problem *problem)
+{
+    softmax_shape *small = &problem->shape;
+    *small = *shape;
+    problem->keys = softmax_keys(tile) + EXTRA_KEYS;
+    small->batch = small->heads = small->group = small->k_ratio = small->v_ratio = small->units = 1;
+    small->seq_q_max = QUERIES;
+    small->seq_k_max = problem->keys;
+    small->top_left = false;
+    small->scale_log2 = (float)(1.4426950408889634 / sqrt((double)shape->dim_qk));
+    small->q = fovea_tensor_bhsd(shape->q.dtype, 1, 1, QUERIES, shape->dim_qk);
+    small->k = fovea_tensor_bhsd(shape->k.dtype, 1, 1, problem->keys, shape->dim_qk);
+    small->v = fovea_tensor_bhsd(shape->v.dtype, 1, 1, problem->keys, shape->dim_v);
+    small->o = fovea_tensor_bhsd(shape->o.dtype, 1, 1, QUERIES, shape->dim_v);
+    problem->bound.q = place(problem, fovea_tensor_bytes(&small->q));
+    problem->bound.k = place(problem, fovea_tensor_bytes(&small->k));
+    problem->bound.v = place(problem, fovea_tensor_bytes(&small->v));
+    problem->bound.o = place(problem, fovea_tensor_bytes(&small->o));
+    problem->bound.lse = place(problem, QUERIES * sizeof(float));
+    const uint64_t blocks = fv_divide_up(shape->dim_v, softmax_cols(tile));
+    const uint64_t row_tiles = fv_divide_up(QUERIES, softmax_rows(tile));
+    problem->bound.state = place(problem, blocks * row_tiles * softmax_slot_bytes(tile));
+}
+
+static fovea_status prepare(fovea_device *device, test_problem *problem)
+{
+    fovea_status status = FOVEA_OK;
+    softmax_bound *bound = &problem->bound;
+    fv_bound *all[] = {&bound->q, &bound->k, &bound->v, &bound->o, &bound->lse, &bound->state};
+    problem->host = fv_alloc(&device->host, problem->size, 1);
+    fv_require(&device->host, problem->host, FOVEA_OUT_OF_HOST_MEMORY, "no host memory for a known-answer test");
+    fv_try(device->backend->buffer_create(device->driver, problem->size, FV_MEMORY_DEVICE, &problem->memory));
+    for (uint32_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        all[i]->range.buffer = problem->memory;
+    fill(problem->host + bound->q.range.offset, &problem->shape.q, 0);
+    fill(problem->host + bound->k.range.offset, &problem->shape.k, 1);
+    fill(problem->host + bound->v.range.offset, &problem->shape.v, 2);
+fail:
+    return status;
+}
+
+/* Scores of one query; returns log(sum of exp(score)). */
+static double answer_scores(const test_problem *problem, uint32_t query, uint32_t seen, double *scores)
+{
+    const softmax_shape *shape = &problem->shape;
+    const double scale = (double)shape->scale_log2 * 0.69314718055994530942;
+    double most = -HUGE_VAL, sum = 0.0;
+    for (uint32_t key = 0; key < seen; key++) {
+        double dot = 0.0;
+        for (uint32_t d = 0; d < shape->dim_qk; d++)
+            dot += (double)value(0, (uint64_t)query * shape->dim_qk + d) *
+                   value(1, (uint64_t)key * shape->dim_qk + d);
+        scores[key] = scale * dot;
+        most = fmax(most, scores[key]);
+    }
+    for (uint32_t key = 0; key < seen; key++)
+        sum += exp(scores[key] - most);
+    return most + log(sum);
+}
+
+/* Whether the output image agrees with the answer. Values are at most 1, so one tolerance serves all. */
+static bool agrees(const test_problem *problem, double *scores)
+{
+    const softmax_shape *shape = &problem->shape;
+    const softmax_bound *bound = &problem->bound;
+    const double tolerance = 1e-4 + (shape->o.dtype == FOVEA_BF16 ? 1.0 / 128 : shape->o.dtype == FOVEA_F16 ? 1.0 / 512 : 0);
+    for (uint32_t query = 0; query < QUERIES; query++) {
+        const uint32_t seen = shape->causal ? problem->keys - QUERIES + query + 1 : problem->keys;
+        const double lse = answer_scores(problem, query, seen, scores);
+        for (uint32_t c = 0; c < shape->dim_v; c++) {
+            double sum = 0.0;
+            for (uint32_t key = 0; key < seen; key++)
+                sum += exp(scores[key] - lse) * value(2, (uint64_t)key * shape->dim_v + c);
+            const float got = fv_load_element(problem->host + bound->o.range.offset, shape->o.dtype,
+                                              (uint64_t)query * shape->dim_v + c);
+            if (!(fabs(got - sum) <= tolerance))
+                return false;
+        }
+        const float got_lse = fv_load_element(problem->host + bound->lse.range.offset, FOVEA_F32, query);
+        if (shape->lse_wanted && !(fabs(got_lse - lse) <= 1e-4 * (1.0 + fabs(lse))))
+            return false;
+    }
+    return true;
+}
+
+/* Runs either the direct kernel or state and finish, with poisoned outputs, and compares. */
+static fovea_status run_once(fovea_device *device, const softmax_variant *variant, bool direct, test_problem *problem,
+                             double *scores, bool *out_right)
+{
+    fovea_status status = FOVEA_OK;
+    const softmax_bound *bound = &problem->bound;
+    const uint64_t outputs = bound->o.range.offset;
+    const uint32_t blocks = (uint32_t)fv_divide_up(problem->shape.dim_v, softmax_cols(&variant->tile));
+    const uint64_t row_tiles = fv_divide_up(QUERIES, softmax_rows(&variant->tile));
+    const softmax_cut cut = {.rows = QUERIES, .row_tiles = row_tiles, .items = blocks * row_tiles, .blocks = blocks,
+                             .key_tiles = 2, .splits = 1, .split_tiles = 2, .slice_tiles = direct ? 2 : 1,
+                             .slice_items = blocks * row_tiles, .direct = direct};
+    memset(problem->host + outputs, 0xff, problem->size - outputs); /* NaN */
+    fv_try(fv_upload(device, problem->memory, 0, problem->host, problem->size));
+    fv_try(softmax_emit(device, &problem->shape, variant, &cut, bound, QUERIES, problem->keys,
+                        device->backend->execute));
+    fv_try(fv_download(device, problem->memory, 0, problem->host, problem->size));
+    *out_right = agrees(problem, scores);
+fail:
+    return status;
+}
+
+/* Tests one pipeline, or a chain of two, unless that was done before. */
+static fovea_status test_chain(fovea_device *device, const softmax_variant *variant, bool direct,
+                               test_problem *problem, double *scores)
+{
+    fv_pipeline *first = direct ? variant->direct : variant->state, *last = direct ? first : variant->finish;
+    if (!first || (first->tested && last->tested))
+        return FOVEA_OK;
+    const double start = fv_seconds();
+    bool right = false;
+    const fovea_status status = run_once(device, variant, direct, problem, scores, &right);
+    if (status == FOVEA_OK) {
+        first->tested = last->tested = true;
+        first->failed = !right;
+        first->test_s = fv_seconds() - start;
+    }
+    return status;
+}
+
+fovea_status softmax_self_test(fovea_device *device, const softmax_shape *shape, softmax_variant *variant,
+                               bool *out_right)
+{
+    fovea_status status = FOVEA_OK;
+    test_problem problem;
+    memset(&problem, 0, sizeof problem);
+    describe(shape, &variant->tile, &problem);
+    double *scores = fv_alloc(&device->host, problem.keys, sizeof *scores);
+    fv_require(&device->host, scores, FOVEA_OUT_OF_HOST_MEMORY, "no host memory for a known-answer test");
+    fv_try(prepare(device, &problem));
+    fv_try(test_chain(device, variant, true, &problem, scores));
+    fv_try(test_chain(device, variant, false, &problem, scores));
+    *out_right = !(variant->direct && variant->direct->failed) && !(variant->state && variant->state->failed);
+fail:
+    if (problem.memory)
+        device->backend->buffer_destroy(problem.memory);
+    fv_free(&device->host, problem.host);
+    fv_free(&device->host, scores);
+    return status;
+}

@@ -1,0 +1,147 @@
+/* Which tiles a device can run for a shape, best first. Solved from limits: never a vendor's name. */
+#include <stdio.h>
+
+#include "modules.h"
+#include "softmax.h"
+#include "util/math.h"
+
+#include "abi/softmax.h"
+
+/* Micro-tiles (TM, TN, TV) in order of preference; the module table has the same. */
+typedef struct micro_tile {
+    uint32_t tm, tn, tv;
+} micro_tile;
+
+static const micro_tile many_rows[] = {{8, 8, 8}, {4, 4, 4}, {1, 4, 4}};
+static const micro_tile few_rows[] = {{1, 4, 4}, {4, 4, 4}, {8, 8, 8}};
+enum { MICRO_TILES = sizeof many_rows / sizeof many_rows[0] };
+
+uint32_t softmax_shared_bytes(const softmax_tile *tile)
+{
+    return SOFTMAX_SHARED_BYTES(tile->lane_rows, tile->lane_cols, tile->tm, tile->tn, tile->tv, tile->chunk,
+                                tile->subgroup_size);
+}
+
+/* The subgroup size that kernels are planned for; 0: no subgroup tier. Where a driver may choose among several sizes
+ * and cannot be told which, none is safe. */
+static uint32_t planned_subgroup(const fovea_device *device)
+{
+    const fv_caps *caps = &device->driver->caps;
+    const fovea_device_limits *limits = &device->limits;
+    enum { PREFERRED = 32 };
+    if (device->tier < FOVEA_TIER_SUBGROUP || !caps->subgroup_shuffle || limits->subgroup_size_max == 0)
+        return 0;
+    if (limits->subgroup_size_min == limits->subgroup_size_max)
+        return limits->subgroup_size_max;
+    if (!caps->subgroup_size_control)
+        return 0;
+    return (uint32_t)fv_min(limits->subgroup_size_max, fv_max(limits->subgroup_size_min, PREFERRED));
+}
+
+static bool module_exists(fovea_tier tier, const micro_tile *micro)
+{
+    for (uint32_t i = 0; i < fv_module_count; i++) {
+        const fv_module *module = &fv_modules[i];
+        if (module->tier == tier && module->tm == micro->tm && module->tn == micro->tn && module->tv == micro->tv)
+            return true;
+    }
+    return false;
+}
+
+static bool fits(const fovea_device *device, const softmax_tile *tile)
+{
+    const fovea_device_limits *limits = &device->limits;
+    const uint32_t lanes = tile->lane_rows * tile->lane_cols;
+    return SOFTMAX_TILE_FITS(tile->lane_rows, tile->lane_cols, tile->tm, tile->tn, tile->tv, tile->chunk,
+                             tile->subgroup_size) &&
+           lanes <= limits->workgroup_invocations && lanes <= limits->workgroup_size_x &&
+           softmax_shared_bytes(tile) <= limits->shared_memory;
+}
+
+/* Work per pair of row and key, padding included: S once per column block, and all columns of the blocks. With few rows
+ * those of one query count, whole tiles of them. */
+static uint64_t work(const softmax_tile *tile, const softmax_shape *shape, bool few)
+{
+    const uint32_t cols = softmax_cols(tile), rows = softmax_rows(tile);
+    const uint64_t pair = fv_divide_up(shape->dim_v, cols) * (shape->dim_qk + cols);
+    return few ? pair * fv_divide_up(shape->group, rows) * rows : pair;
+}
+
+/* Less is better: work first, then the preferred size of a workgroup, then the longest chunk. */
+static uint64_t cost(const softmax_tile *tile, const softmax_shape *shape, bool few)
+{
+    enum { PREFERRED_LANES = 128 };
+    const uint32_t lanes = tile->lane_rows * tile->lane_cols;
+    const uint64_t size = lanes == PREFERRED_LANES ? 0 : lanes > PREFERRED_LANES ? 1 : PREFERRED_LANES / lanes;
+    return work(tile, shape, few) * 4096 + size * 64 + (tile->chunk < 64 ? 64 - tile->chunk : 0);
+}
+
+/* The best shape of a workgroup for one micro-tile and tier, both given in *tile. */
+static bool solve(const fovea_device *device, const softmax_shape *shape, bool few, softmax_tile *tile)
+{
+    static const uint32_t columns[] = {4, 8, 16, 32, 64}, lane_counts[] = {256, 128, 64, 32}, chunks[] = {16, 8, 4};
+    enum { COLUMNS = sizeof columns / sizeof columns[0], LANES = sizeof lane_counts / sizeof lane_counts[0] };
+    enum { CHUNKS = sizeof chunks / sizeof chunks[0] };
+    uint64_t best = UINT64_MAX;
+    for (uint32_t i = 0; i < COLUMNS * LANES * CHUNKS; i++) {
+        softmax_tile candidate = *tile;
+        candidate.lane_cols = columns[i % COLUMNS];
+        candidate.lane_rows = lane_counts[i / COLUMNS % LANES] / candidate.lane_cols;
+        candidate.chunk = chunks[i / COLUMNS / LANES];
+        if (!fits(device, &candidate) || cost(&candidate, shape, few) >= best)
+            continue;
+        best = cost(&candidate, shape, few);
+        *tile = candidate;
+    }
+    return best < UINT64_MAX;
+}
+
+/* Native kernels: one call a workgroup, tiles sized for the first two caches. */
+static uint32_t native_tiles(const fovea_device *device, const softmax_shape *shape,
+                             softmax_tile tiles[SOFTMAX_TILES_MAX])
+{
+    static const uint32_t rows[] = {128, 64, 256};
+    static const uint32_t keys[] = {128, 64, 256};
+    uint32_t count = 0;
+    for (uint32_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+        for (uint32_t n = 0; n < sizeof keys / sizeof keys[0]; n++)
+            tiles[count++] = (softmax_tile){.tier = device->tier, .lane_rows = 1, .lane_cols = 1, .tm = rows[r],
+                                            .tn = keys[n], .tv = shape->dim_v, .chunk = 4};
+    return count;
+}
+
+static uint32_t tier_tiles(const fovea_device *device, const softmax_shape *shape, bool few, fovea_tier tier,
+                           softmax_tile *tiles, fovea_op_report *report)
+{
+    uint32_t count = 0;
+    const uint32_t subgroup = tier == FOVEA_TIER_SUBGROUP ? planned_subgroup(device) : 0;
+    if (tier == FOVEA_TIER_SUBGROUP && subgroup == 0) {
+        if (!few)
+            fv_note(report, "subgroup tier refused: no subgroup shuffle of a known size, or a clamp to a lower tier");
+        return 0;
+    }
+    for (uint32_t i = 0; i < MICRO_TILES; i++) {
+        const micro_tile *micro = few ? &few_rows[i] : &many_rows[i];
+        softmax_tile tile = {.tier = tier, .tm = micro->tm, .tn = micro->tn, .tv = micro->tv,
+                             .subgroup_size = subgroup};
+        if (!module_exists(tier, micro))
+            continue;
+        if (solve(device, shape, few, &tile))
+            tiles[count++] = tile;
+        else if (!few)
+            fv_note(report, "micro-tile %ux%ux%u of the %s tier refused: %u bytes of shared memory and %u invocations "
+                    "hold no such tile", micro->tm, micro->tn, micro->tv, fovea_tier_name(tier),
+                    device->limits.shared_memory, device->limits.workgroup_invocations);
+    }
+    return count;
+}
+
+uint32_t softmax_tiles(const fovea_device *device, const softmax_shape *shape, bool few,
+                       softmax_tile tiles[SOFTMAX_TILES_MAX], fovea_op_report *report)
+{
+    if (device->driver->caps.native)
+        return native_tiles(device, shape, tiles);
+    uint32_t count = tier_tiles(device, shape, few, FOVEA_TIER_SUBGROUP, tiles, report);
+    count += tier_tiles(device, shape, few, FOVEA_TIER_PORTABLE, tiles + count, report);
+    return count;
+}
