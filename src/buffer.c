@@ -47,28 +47,36 @@ uint64_t fovea_buffer_size(const fovea_buffer *buffer)
     return buffer ? buffer->size : 0;
 }
 
-/* One piece through staging memory. A piece that does not begin and end on a word is widened: the words around it
- * are read first and written back. */
-static fovea_status copy_piece(fovea_device *device, fv_buffer *staging, fv_buffer *buffer, uint64_t offset,
-                               void *data, uint64_t size, bool upload)
+/* A copy in pieces through staging memory. */
+typedef struct staged_copy {
+    fovea_device *device;
+    fv_buffer *buffer, *staging;
+    bool upload;
+} staged_copy;
+
+/* One piece. Where it does not begin and end on a word it is widened: the words around it are read first and
+ * written back. */
+static fovea_status copy_piece(const staged_copy *copy, uint64_t offset, void *data, uint64_t size)
 {
+    const fv_backend *backend = copy->device->backend;
+    fv_device *driver = copy->device->driver;
     const uint64_t begin = offset & ~(uint64_t)3, end = fv_round_up(offset + size, 4);
-    const fv_range whole = {buffer, begin, end - begin}, copy = {staging, 0, end - begin};
-    const fv_command fetch = {.kind = FV_COMMAND_COPY, .copy = {.source = whole, .target = copy}};
-    const fv_command store = {.kind = FV_COMMAND_COPY, .copy = {.source = copy, .target = whole}};
+    const fv_range there = {copy->buffer, begin, end - begin}, here = {copy->staging, 0, end - begin};
+    const fv_command fetch = {.kind = FV_COMMAND_COPY, .copy = {.source = there, .target = here}};
+    const fv_command store = {.kind = FV_COMMAND_COPY, .copy = {.source = here, .target = there}};
     fovea_status status = FOVEA_OK;
-    if (!upload || begin != offset || end != offset + size)
-        fv_try(device->backend->execute(device->driver, &fetch, 1));
+    if (!copy->upload || begin != offset || end != offset + size)
+        fv_try(backend->execute(driver, &fetch, 1));
     void *mapped = NULL;
-    fv_try(device->backend->buffer_map(staging, 0, end - begin, &mapped));
+    fv_try(backend->buffer_map(copy->staging, 0, end - begin, &mapped));
     unsigned char *bytes = (unsigned char *)mapped + (offset - begin);
-    if (upload)
+    if (copy->upload)
         memcpy(bytes, data, size);
     else
         memcpy(data, bytes, size);
-    device->backend->buffer_unmap(staging, 0, end - begin);
-    if (upload)
-        fv_try(device->backend->execute(device->driver, &store, 1));
+    backend->buffer_unmap(copy->staging, 0, end - begin);
+    if (copy->upload)
+        fv_try(backend->execute(driver, &store, 1));
 fail:
     return status;
 }
@@ -77,16 +85,16 @@ static fovea_status copy_staged(fovea_device *device, fv_buffer *buffer, uint64_
                                 bool upload)
 {
     fovea_status status = FOVEA_OK;
-    fv_buffer *staging = NULL;
-    fv_try(device->backend->buffer_create(device->driver, STAGING_BYTES, FV_MEMORY_STAGING, &staging));
+    staged_copy copy = {.device = device, .buffer = buffer, .upload = upload};
+    fv_try(device->backend->buffer_create(device->driver, STAGING_BYTES, FV_MEMORY_STAGING, &copy.staging));
     for (uint64_t done = 0; done < size;) {
         const uint64_t piece = fv_min(size - done, STAGING_BYTES - 8);
-        fv_try(copy_piece(device, staging, buffer, offset + done, (unsigned char *)data + done, piece, upload));
+        fv_try(copy_piece(&copy, offset + done, (unsigned char *)data + done, piece));
         done += piece;
     }
 fail:
-    if (staging)
-        device->backend->buffer_destroy(staging);
+    if (copy.staging)
+        device->backend->buffer_destroy(copy.staging);
     return status;
 }
 

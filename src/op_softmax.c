@@ -24,27 +24,26 @@ static uint64_t state_bytes(const fovea_device *device, const softmax_shape *sha
 }
 
 /* Narrows the candidates to those that the descriptor allows. */
-static fovea_status select_tiles(fovea_device *device, const softmax_shape *shape, softmax_tile *tiles,
-                                 uint32_t *count)
+static fovea_status select_tiles(fovea_device *device, const softmax_shape *shape, softmax_tile_list *list)
 {
     fovea_status status = FOVEA_OK;
     fv_host *host = &device->host;
-    fv_require(host, *count > 0, FOVEA_UNSUPPORTED,
+    fv_require(host, list->count > 0, FOVEA_UNSUPPORTED,
                "softmax: no tile fits dim_qk %u, dim_v %u into %u bytes of shared memory and %u invocations",
                shape->dim_qk, shape->dim_v, device->limits.shared_memory, device->limits.workgroup_invocations);
     if (shape->tile > 0) {
-        fv_require(host, shape->tile <= *count, FOVEA_INVALID, "softmax: tile = %u; this device has candidates 1 to %u",
-                   shape->tile, *count);
-        tiles[0] = tiles[shape->tile - 1];
-        *count = 1;
+        fv_require(host, shape->tile <= list->count, FOVEA_INVALID,
+                   "softmax: tile = %u; this device has candidates 1 to %u", shape->tile, list->count);
+        list->tiles[0] = list->tiles[shape->tile - 1];
+        list->count = 1;
     }
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < *count; i++)
-        if (tiles[i].tier >= shape->min_tier)
-            tiles[kept++] = tiles[i];
+    for (uint32_t i = 0; i < list->count; i++)
+        if (list->tiles[i].tier >= shape->min_tier)
+            list->tiles[kept++] = list->tiles[i];
     fv_require(host, kept > 0, FOVEA_UNSUPPORTED, "softmax: min_tier is %s; here the best tier is %s",
-               fovea_tier_name(shape->min_tier), fovea_tier_name(tiles[0].tier));
-    *count = kept;
+               fovea_tier_name(shape->min_tier), fovea_tier_name(list->tiles[0].tier));
+    list->count = kept;
 fail:
     return status;
 }
@@ -53,15 +52,14 @@ static fovea_status make_variant(softmax_op *op, bool few, softmax_variant *out_
 {
     fovea_status status = FOVEA_OK;
     fovea_device *device = op->base.device;
-    softmax_tile tiles[SOFTMAX_TILES_MAX];
-    uint32_t count = softmax_tiles(device, &op->shape, few, tiles, &op->base.report);
+    softmax_tile_list list = softmax_tiles(device, &op->shape, few, &op->base.report);
     if (!few)
-        op->base.report.tile_candidates = count;
-    fv_try(select_tiles(device, &op->shape, tiles, &count));
+        op->base.report.tile_candidates = list.count;
+    fv_try(select_tiles(device, &op->shape, &list));
     bool state = false;
-    for (uint32_t i = 0; i < count; i++)
-        state |= state_needed(device, &op->shape, &tiles[i]);
-    fv_try(softmax_variant_init(device, &op->shape, tiles, count, state, out_variant, &op->base.report));
+    for (uint32_t i = 0; i < list.count; i++)
+        state |= state_needed(device, &op->shape, &list.tiles[i]);
+    fv_try(softmax_variant_init(device, &op->shape, &list, state, out_variant, &op->base.report));
     if (op->shape.tile > 0)
         out_variant->tile_index = op->shape.tile - 1;
     if (state)
@@ -204,7 +202,8 @@ static fovea_status run(fovea_op *base, const fovea_op_args *args)
         cut.slice_items = fv_max(1, fv_min(cut.slice_items, bound.state.range.size / item_bytes));
     }
     fv_try(check_aliasing(op, &bound));
-    fv_try(softmax_emit(device, shape, variant, &cut, &bound, seq_q, seq_k, device->backend->record));
+    fv_try(softmax_emit(&(softmax_emission){device, shape, variant, &cut, &bound, seq_q, seq_k,
+                                            device->backend->record}));
 fail:
     return status;
 }

@@ -35,7 +35,12 @@ typedef struct softmax_tile {
     uint32_t subgroup_size; /* 0 in the portable tier */
 } softmax_tile;
 
-enum { SOFTMAX_TILES_MAX = 48 };
+enum { SOFTMAX_TILES_MAX = 16 };
+
+typedef struct softmax_tile_list {
+    softmax_tile tiles[SOFTMAX_TILES_MAX];
+    uint32_t count;
+} softmax_tile_list;
 
 static inline uint32_t softmax_rows(const softmax_tile *tile)
 {
@@ -54,8 +59,8 @@ static inline uint32_t softmax_cols(const softmax_tile *tile)
 
 /* All tiles that this device can run, best first. `few`: the best for at most a handful of rows come first.
  * Notes why better ones are refused. */
-uint32_t softmax_tiles(const fovea_device *device, const softmax_shape *shape, bool few,
-                       softmax_tile tiles[SOFTMAX_TILES_MAX], fovea_op_report *report);
+softmax_tile_list softmax_tiles(const fovea_device *device, const softmax_shape *shape, bool few,
+                                fovea_op_report *report);
 
 uint32_t softmax_shared_bytes(const softmax_tile *tile);
 
@@ -102,10 +107,9 @@ typedef struct softmax_variant {
     fv_pipeline *direct, *state, *finish; /* NULL: no run needs it */
 } softmax_variant;
 
-/* Creates and tests the kernels of a variant on the best tile that passes, from `tiles` in order. */
-fovea_status softmax_variant_init(fovea_device *device, const softmax_shape *shape, const softmax_tile *tiles,
-                                  uint32_t tile_count, bool state_needed, softmax_variant *out_variant,
-                                  fovea_op_report *report);
+/* Creates and tests the kernels of a variant on the best tile that passes, from `list` in order. */
+fovea_status softmax_variant_init(fovea_device *device, const softmax_shape *shape, const softmax_tile_list *list,
+                                  bool state_needed, softmax_variant *out_variant, fovea_op_report *report);
 void softmax_variant_release(fovea_device *device, softmax_variant *variant);
 
 /* Runs the variant's kernels on a small problem with a known answer. FOVEA_OK and *out_right false: wrong result. */
@@ -126,11 +130,19 @@ typedef struct softmax_bound {
     fv_bound q, k, v, o, lse, state;
 } softmax_bound;
 
-/* Emits a whole run through `record`: the backend's record or execute. */
-typedef fovea_status softmax_record(fv_device *driver, const fv_command *commands, uint32_t count);
-fovea_status softmax_emit(const fovea_device *device, const softmax_shape *shape, const softmax_variant *variant,
-                          const softmax_cut *cut, const softmax_bound *bound, uint32_t seq_q, uint32_t seq_k,
-                          softmax_record *record);
+/* One run, ready to become commands. */
+typedef struct softmax_emission {
+    const fovea_device *device;
+    const softmax_shape *shape;
+    const softmax_variant *variant;
+    const softmax_cut *cut;
+    const softmax_bound *bound;
+    uint32_t seq_q, seq_k;
+    /* where the commands go: the backend's record or execute */
+    fovea_status (*record)(fv_device *driver, const fv_command *commands, uint32_t count);
+} softmax_emission;
+
+fovea_status softmax_emit(const softmax_emission *run);
 
 /* Completes base.report, for a run with the descriptor's maxima. */
 void softmax_fill_report(softmax_op *op, double create_s);

@@ -26,23 +26,12 @@ _Static_assert(sizeof(direct_params) <= 4 * FV_PARAMETERS_MAX, "parameters of so
 _Static_assert(sizeof(state_params) <= 4 * FV_PARAMETERS_MAX, "parameters of softmax_state");
 _Static_assert(sizeof(finish_params) <= 4 * FV_PARAMETERS_MAX, "parameters of softmax_finish");
 
-/* What stays the same over the dispatches of a run. */
-typedef struct emission {
-    const fovea_device *device;
-    const softmax_shape *shape;
-    const softmax_variant *variant;
-    const softmax_cut *cut;
-    const softmax_bound *bound;
-    uint32_t seq_q, seq_k;
-    softmax_record *record;
-} emission;
-
 static uint32_t stride(const fovea_tensor *view, uint32_t dim)
 {
     return (uint32_t)view->strides[dim];
 }
 
-static common_params common(const emission *run, uint64_t first_item, uint64_t item_count)
+static common_params common(const softmax_emission *run, uint64_t first_item, uint64_t item_count)
 {
     const softmax_shape *shape = run->shape;
     const softmax_bound *bound = run->bound;
@@ -73,13 +62,13 @@ static uint32_t fold(const fovea_device *device, uint64_t groups, uint32_t grid[
     return grid[0];
 }
 
-static fovea_status barrier(const emission *run)
+static fovea_status barrier(const softmax_emission *run)
 {
     const fv_command command = {.kind = FV_COMMAND_BARRIER};
     return run->record(run->device->driver, &command, 1);
 }
 
-static fovea_status emit_direct(const emission *run, uint64_t first_item, uint64_t item_count)
+static fovea_status emit_direct(const softmax_emission *run, uint64_t first_item, uint64_t item_count)
 {
     const softmax_bound *bound = run->bound;
     const fovea_tensor *o = &run->shape->o, *lse = &run->shape->lse;
@@ -104,7 +93,7 @@ static fovea_status emit_direct(const emission *run, uint64_t first_item, uint64
     return run->record(run->device->driver, &command, 1);
 }
 
-static fovea_status emit_state(const emission *run, uint64_t first_item, uint64_t item_count, uint32_t tile_begin)
+static fovea_status emit_state(const softmax_emission *run, uint64_t first_item, uint64_t item_count, uint32_t tile_begin)
 {
     const softmax_bound *bound = run->bound;
     const softmax_cut *cut = run->cut;
@@ -129,7 +118,7 @@ static fovea_status emit_state(const emission *run, uint64_t first_item, uint64_
     return run->record(run->device->driver, &command, 1);
 }
 
-static fovea_status emit_finish(const emission *run, uint64_t first_item, uint64_t item_count)
+static fovea_status emit_finish(const softmax_emission *run, uint64_t first_item, uint64_t item_count)
 {
     const softmax_bound *bound = run->bound;
     const softmax_shape *shape = run->shape;
@@ -154,7 +143,7 @@ static fovea_status emit_finish(const emission *run, uint64_t first_item, uint64
 }
 
 /* One query slice: key slices one after another, each after the one whose state it reads, then the merge. */
-static fovea_status emit_carried(const emission *run, uint64_t first_item, uint64_t item_count)
+static fovea_status emit_carried(const softmax_emission *run, uint64_t first_item, uint64_t item_count)
 {
     fovea_status status = FOVEA_OK;
     const softmax_cut *cut = run->cut;
@@ -169,16 +158,14 @@ fail:
     return status;
 }
 
-fovea_status softmax_emit(const fovea_device *device, const softmax_shape *shape, const softmax_variant *variant,
-                          const softmax_cut *cut, const softmax_bound *bound, uint32_t seq_q, uint32_t seq_k,
-                          softmax_record *record)
+fovea_status softmax_emit(const softmax_emission *run)
 {
     fovea_status status = FOVEA_OK;
-    const emission run = {device, shape, variant, cut, bound, seq_q, seq_k, record};
-    fv_try(barrier(&run)); /* after all that was recorded before */
+    const softmax_cut *cut = run->cut;
+    fv_try(barrier(run)); /* after all that was recorded before */
     for (uint64_t first = 0; first < cut->items; first += cut->slice_items) {
         const uint64_t count = fv_min(cut->slice_items, cut->items - first);
-        fv_try(cut->direct ? emit_direct(&run, first, count) : emit_carried(&run, first, count));
+        fv_try(cut->direct ? emit_direct(run, first, count) : emit_carried(run, first, count));
     }
 fail:
     return status;

@@ -147,25 +147,25 @@ static bool worth_another(fovea_status status)
     return status == FOVEA_COMPILE_FAILED || status == FOVEA_UNSUPPORTED || status == FOVEA_INTERNAL;
 }
 
-fovea_status softmax_variant_init(fovea_device *device, const softmax_shape *shape, const softmax_tile *tiles,
-                                  uint32_t tile_count, bool state_needed, softmax_variant *out_variant,
-                                  fovea_op_report *report)
+fovea_status softmax_variant_init(fovea_device *device, const softmax_shape *shape, const softmax_tile_list *list,
+                                  bool state_needed, softmax_variant *out_variant, fovea_op_report *report)
 {
     fovea_status status = FOVEA_UNSUPPORTED;
     pthread_mutex_lock(&device->lock);
-    for (uint32_t i = 0; i < tile_count; i++) {
+    for (uint32_t i = 0; i < list->count; i++) {
+        const softmax_tile *tile = &list->tiles[i];
         bool right = false;
-        *out_variant = (softmax_variant){.tile = tiles[i], .tile_index = i};
+        *out_variant = (softmax_variant){.tile = *tile, .tile_index = i};
         status = try_tile(device, shape, state_needed, out_variant, &right);
         if (status == FOVEA_OK && right)
             break;
         softmax_variant_release(device, out_variant);
         const char *reason = status == FOVEA_OK ? "its known-answer test gave a wrong result"
                                                 : fovea_status_name(status);
-        fv_note(report, "tile %u (%s, %ux%ux%u) refused: %s", i, fovea_tier_name(tiles[i].tier), tiles[i].tm,
-                tiles[i].tn, tiles[i].tv, reason);
+        fv_note(report, "tile %u (%s, %ux%ux%u) refused: %s", i, fovea_tier_name(tile->tier), tile->tm, tile->tn,
+                tile->tv, reason);
         fv_log(&device->host, FOVEA_LOG_WARNING, "softmax: tile %u of the %s tier refused: %s", i,
-               fovea_tier_name(tiles[i].tier), reason);
+               fovea_tier_name(tile->tier), reason);
         if (status != FOVEA_OK && !worth_another(status))
             break;
         if (status == FOVEA_OK)

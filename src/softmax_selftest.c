@@ -142,8 +142,8 @@ static fovea_status run_once(fovea_device *device, const softmax_variant *varian
                              .slice_items = blocks * row_tiles, .direct = direct};
     memset(problem->host + outputs, 0xff, problem->size - outputs); /* NaN */
     fv_try(fv_upload(device, problem->memory, 0, problem->host, problem->size));
-    fv_try(softmax_emit(device, &problem->shape, variant, &cut, bound, QUERIES, problem->keys,
-                        device->backend->execute));
+    fv_try(softmax_emit(&(softmax_emission){device, &problem->shape, variant, &cut, bound, QUERIES, problem->keys,
+                                            device->backend->execute}));
     fv_try(fv_download(device, problem->memory, 0, problem->host, problem->size));
     *out_right = agrees(problem, scores);
 fail:

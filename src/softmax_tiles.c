@@ -52,8 +52,10 @@ static bool fits(const fovea_device *device, const softmax_tile *tile)
 {
     const fovea_device_limits *limits = &device->limits;
     const uint32_t lanes = tile->lane_rows * tile->lane_cols;
+    const uint32_t most_floats = device->driver->caps.lane_floats;
     return SOFTMAX_TILE_FITS(tile->lane_rows, tile->lane_cols, tile->tm, tile->tn, tile->tv, tile->chunk,
                              tile->subgroup_size) &&
+           (most_floats == 0 || tile->tm * (tile->tn + tile->tv) <= most_floats) &&
            lanes <= limits->workgroup_invocations && lanes <= limits->workgroup_size_x &&
            softmax_shared_bytes(tile) <= limits->shared_memory;
 }
@@ -97,28 +99,27 @@ static bool solve(const fovea_device *device, const softmax_shape *shape, bool f
 }
 
 /* Native kernels: one call a workgroup, tiles sized for the first two caches. */
-static uint32_t native_tiles(const fovea_device *device, const softmax_shape *shape,
-                             softmax_tile tiles[SOFTMAX_TILES_MAX])
+static softmax_tile_list native_tiles(const fovea_device *device, const softmax_shape *shape)
 {
     static const uint32_t rows[] = {128, 64, 256};
     static const uint32_t keys[] = {128, 64, 256};
-    uint32_t count = 0;
+    softmax_tile_list list = {.count = 0};
     for (uint32_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
         for (uint32_t n = 0; n < sizeof keys / sizeof keys[0]; n++)
-            tiles[count++] = (softmax_tile){.tier = device->tier, .lane_rows = 1, .lane_cols = 1, .tm = rows[r],
-                                            .tn = keys[n], .tv = shape->dim_v, .chunk = 4};
-    return count;
+            list.tiles[list.count++] = (softmax_tile){.tier = device->tier, .lane_rows = 1, .lane_cols = 1, .tm = rows[r],
+                                                      .tn = keys[n], .tv = shape->dim_v, .chunk = 4};
+    return list;
 }
 
-static uint32_t tier_tiles(const fovea_device *device, const softmax_shape *shape, bool few, fovea_tier tier,
-                           softmax_tile *tiles, fovea_op_report *report)
+/* Adds the tiles of one tier to the list. */
+static void tier_tiles(const fovea_device *device, const softmax_shape *shape, bool few, fovea_tier tier,
+                       softmax_tile_list *list, fovea_op_report *report)
 {
-    uint32_t count = 0;
     const uint32_t subgroup = tier == FOVEA_TIER_SUBGROUP ? planned_subgroup(device) : 0;
     if (tier == FOVEA_TIER_SUBGROUP && subgroup == 0) {
         if (!few)
             fv_note(report, "subgroup tier refused: no subgroup shuffle of a known size, or a clamp to a lower tier");
-        return 0;
+        return;
     }
     for (uint32_t i = 0; i < MICRO_TILES; i++) {
         const micro_tile *micro = few ? &few_rows[i] : &many_rows[i];
@@ -127,21 +128,22 @@ static uint32_t tier_tiles(const fovea_device *device, const softmax_shape *shap
         if (!module_exists(tier, micro))
             continue;
         if (solve(device, shape, few, &tile))
-            tiles[count++] = tile;
+            list->tiles[list->count++] = tile;
         else if (!few)
-            fv_note(report, "micro-tile %ux%ux%u of the %s tier refused: %u bytes of shared memory and %u invocations "
-                    "hold no such tile", micro->tm, micro->tn, micro->tv, fovea_tier_name(tier),
-                    device->limits.shared_memory, device->limits.workgroup_invocations);
+            fv_note(report, "micro-tile %ux%ux%u of the %s tier refused: %u bytes of shared memory, %u invocations and "
+                    "%u accumulators a lane (0: any) hold no such tile", micro->tm, micro->tn, micro->tv,
+                    fovea_tier_name(tier), device->limits.shared_memory, device->limits.workgroup_invocations,
+                    device->driver->caps.lane_floats);
     }
-    return count;
 }
 
-uint32_t softmax_tiles(const fovea_device *device, const softmax_shape *shape, bool few,
-                       softmax_tile tiles[SOFTMAX_TILES_MAX], fovea_op_report *report)
+softmax_tile_list softmax_tiles(const fovea_device *device, const softmax_shape *shape, bool few,
+                                fovea_op_report *report)
 {
     if (device->driver->caps.native)
-        return native_tiles(device, shape, tiles);
-    uint32_t count = tier_tiles(device, shape, few, FOVEA_TIER_SUBGROUP, tiles, report);
-    count += tier_tiles(device, shape, few, FOVEA_TIER_PORTABLE, tiles + count, report);
-    return count;
+        return native_tiles(device, shape);
+    softmax_tile_list list = {.count = 0};
+    tier_tiles(device, shape, few, FOVEA_TIER_SUBGROUP, &list, report);
+    tier_tiles(device, shape, few, FOVEA_TIER_PORTABLE, &list, report);
+    return list;
 }

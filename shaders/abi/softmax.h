@@ -16,8 +16,10 @@
  *   rows of a tile     ROWS = LANE_ROWS * TM         (query, head) pairs of one key head
  *   keys of a tile     KEYS = LANE_COLS * TN
  *   columns of a tile  COLS = LANE_COLS * TV         of dim_v; ceil(DIM_V / COLS) column blocks
- * *_DTYPE: fovea_dtype. *_WIDE: 1 where offset, strides and dim allow reads of 4 elements at once.
- * O_WORDS: 1 where every 32-bit word of o belongs to one lane (f32, or offset, strides and dim_v even). */
+ * *_DTYPE: fovea_dtype. *_WIDE: 1 where strides and dim are multiples of 4: with an offset that is one too (a uniform
+ * branch, since offsets come with a run) a kernel reads 4 elements at once; bindings start on 16 bytes.
+ * O_WORDS: 1 where every 32-bit word of o belongs to one lane (f32; or strides and dim_v even, and o_offset even too,
+ * which a kernel checks at run time). */
 #define SOFTMAX_CONSTANTS(C) \
     C(0, LANE_ROWS)          \
     C(1, LANE_COLS)          \
@@ -38,6 +40,68 @@
     C(16, CAUSAL)            \
     C(17, LSE)               \
     C(18, SUBGROUP) /* subgroup size that the tile was planned for; 0 in the portable tier */
+/* Constant 31 of every kernel is its local size x (SPIR-V takes it as a constant, fv_kernel_desc.invocations says it). */
+#define SOFTMAX_INVOCATIONS_ID 31
+
+/* Values of *_DTYPE, those of fovea_dtype. */
+#define SOFTMAX_F32 0u
+#define SOFTMAX_F16 1u
+#define SOFTMAX_BF16 2u
+
+/* Sizes of softmax_direct and softmax_state that the planner and the kernels share; arguments are uints, and the
+ * results are constant expressions in C and in the kernels. `subgroup` is the constant SUBGROUP.
+ *
+ * Shared memory is one array of float4, used by one phase at a time:
+ *   scores    q[CHUNK / 4][ROWS + pad], k[CHUNK / 4][KEYS + pad]                  four head dims an element
+ *   products  maxima[parts][stride], sums[parts][stride], p[LANE_COLS][stride],    four rows an element (one if tm < 4)
+ *             v[V_KEYS][COLS / 4]                                                   four columns an element
+ * parts: lanes of a row that must meet in shared memory; none where a subgroup holds the row. */
+#define SOFTMAX_V_KEYS(lane_cols) ((lane_cols) < 8u ? (lane_cols) : 8u) /* keys of V staged at once */
+#define SOFTMAX_PAD(chunk) ((chunk) < 32u ? 32u / (chunk) : 1u)
+#define SOFTMAX_PARTS(lane_cols, subgroup) \
+    ((subgroup) == 0u ? (lane_cols) : ((lane_cols) > (subgroup) ? (lane_cols) / (subgroup) : 1u))
+#define SOFTMAX_STRIDE(lane_rows, tm) (((lane_rows) * ((tm) < 4u ? 1u : (tm) / 4u)) | 1u)
+#define SOFTMAX_SCORES_FLOAT4(lane_rows, lane_cols, tm, tn, chunk) \
+    ((chunk) / 4u * ((lane_rows) * (tm) + (lane_cols) * (tn) + 2u * SOFTMAX_PAD(chunk)))
+#define SOFTMAX_PRODUCTS_FLOAT4(lane_rows, lane_cols, tm, tv, subgroup)                       \
+    ((2u * SOFTMAX_PARTS(lane_cols, subgroup) + (lane_cols)) * SOFTMAX_STRIDE(lane_rows, tm) + \
+     SOFTMAX_V_KEYS(lane_cols) * ((lane_cols) * (tv) / 4u))
+#define SOFTMAX_SHARED_FLOAT4(lane_rows, lane_cols, tm, tn, tv, chunk, subgroup) \
+    (SOFTMAX_SCORES_FLOAT4(lane_rows, lane_cols, tm, tn, chunk) >                \
+             SOFTMAX_PRODUCTS_FLOAT4(lane_rows, lane_cols, tm, tv, subgroup)     \
+         ? SOFTMAX_SCORES_FLOAT4(lane_rows, lane_cols, tm, tn, chunk)            \
+         : SOFTMAX_PRODUCTS_FLOAT4(lane_rows, lane_cols, tm, tv, subgroup))
+#define SOFTMAX_SHARED_MOST 4096 /* of SOFTMAX_SHARED_FLOAT4 */
+#define SOFTMAX_SHARED_BYTES(lane_rows, lane_cols, tm, tn, tv, chunk, subgroup) \
+    (16u * SOFTMAX_SHARED_FLOAT4(lane_rows, lane_cols, tm, tn, tv, chunk, subgroup))
+
+/* Reads that a lane has in flight: float4s of a chunk of q and of k, and of V_KEYS keys of v. At most SLOTS_MOST each. */
+#define SOFTMAX_Q_SLOTS(lane_cols, tm, chunk) (((tm) * ((chunk) / 4u) + (lane_cols) - 1u) / (lane_cols))
+#define SOFTMAX_K_SLOTS(lane_rows, tn, chunk) (((tn) * ((chunk) / 4u) + (lane_rows) - 1u) / (lane_rows))
+#define SOFTMAX_V_SLOTS(lane_rows, lane_cols, tv) \
+    ((SOFTMAX_V_KEYS(lane_cols) * ((tv) / 4u) + (lane_rows) - 1u) / (lane_rows))
+#define SOFTMAX_SLOTS_MOST 16
+
+/* Whether softmax_direct and softmax_state take a tile: lane_cols a power of two, the chunk and tv multiples of 4,
+ * slots and shared memory within the bounds above, and, with subgroups, whole ones. */
+#define SOFTMAX_TILE_FITS(lane_rows, lane_cols, tm, tn, tv, chunk, subgroup)                  \
+    ((lane_rows) > 0u && (lane_cols) > 0u && ((lane_cols) & ((lane_cols) - 1u)) == 0u &&      \
+     (chunk) > 0u && (chunk) % 4u == 0u && (tv) % 4u == 0u &&                                 \
+     SOFTMAX_Q_SLOTS(lane_cols, tm, chunk) <= SOFTMAX_SLOTS_MOST &&                           \
+     SOFTMAX_K_SLOTS(lane_rows, tn, chunk) <= SOFTMAX_SLOTS_MOST &&                           \
+     SOFTMAX_V_SLOTS(lane_rows, lane_cols, tv) <= SOFTMAX_SLOTS_MOST &&                       \
+     SOFTMAX_SHARED_FLOAT4(lane_rows, lane_cols, tm, tn, tv, chunk, subgroup) <= SOFTMAX_SHARED_MOST && \
+     ((subgroup) == 0u || (lane_rows) * (lane_cols) % (subgroup) == 0u))
+
+/* Upper bounds of the loop iterations of one invocation, over all its loops: for a key tile of its list, and besides.
+ * Loops over slots, rows, keys and columns of a lane are unrolled by every driver that counts. */
+#define SOFTMAX_TRIPS_PER_TILE(lane_rows, lane_cols, tm, tn, tv, chunk, dim_qk, subgroup)                  \
+    (1u + ((dim_qk) + (chunk) - 1u) / (chunk) * (1u + (chunk) / 4u) + 2u * SOFTMAX_PARTS(lane_cols, subgroup) + \
+     (tn) * ((lane_cols) / SOFTMAX_V_KEYS(lane_cols) + (lane_cols)))
+#define SOFTMAX_TRIPS_FIXED(lane_rows, lane_cols, tm, tn, tv, chunk, subgroup) 16u
+/* softmax_finish: the iterations of one invocation. */
+#define SOFTMAX_FINISH_TRIPS(rows, cols, splits) \
+    (((rows) * ((cols) / 4u) + SOFTMAX_FINISH_LANES - 1u) / SOFTMAX_FINISH_LANES * (1u + 2u * (splits)))
 
 /* Shared by softmax_direct and softmax_state.
  * Row r of a unit: query r / group, head unit_head * group + r % group. A unit is one (batch, unit_head), the query
@@ -88,6 +152,6 @@
     P(uint, state_offset) P(uint, splits) P(uint, heads) P(uint, group) P(uint, seq_q) \
     P(uint, first_item) P(uint, item_count) P(uint, grid_x) SOFTMAX_OUTPUT_PARAMS(P)
 #define SOFTMAX_FINISH_BUFFERS(IN, OUT, IO) IN(0, state) OUT(1, o) OUT(2, lse)
-#define SOFTMAX_FINISH_LANES 64
+#define SOFTMAX_FINISH_LANES 64u
 
 #endif

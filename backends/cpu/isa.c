@@ -1,0 +1,98 @@
+/* Which of the compiled instruction sets this machine runs, and what the CPU is called. */
+#include "native.h"
+
+#include <string.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
+
+#if defined(FV_CPU_WITH_AVX512)
+static int runs_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+#endif
+
+#if defined(FV_CPU_WITH_AVX2)
+static int runs_avx2(void)
+{
+    enum { F16C = 1u << 29 }; /* of leaf 1, ecx; not every compiler's __builtin_cpu_supports knows it */
+    unsigned a, b, c, d;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &a, &b, &c, &d) &&
+           (c & F16C) != 0;
+}
+#endif
+
+static int runs_always(void)
+{
+    return 1;
+}
+
+typedef struct candidate {
+    cpu_isa isa;
+    int (*runs)(void);
+} candidate;
+
+static const candidate candidates[] = {
+#if defined(FV_CPU_WITH_AVX512)
+    {{"avx512f", 1, 60e9, fv_cpu_natives_avx512}, runs_avx512},
+#endif
+#if defined(FV_CPU_WITH_AVX2)
+    {{"avx2+fma+f16c", 1, 40e9, fv_cpu_natives_avx2}, runs_avx2},
+#endif
+#if defined(__aarch64__)
+    {{"neon", 1, 12e9, fv_cpu_natives_baseline}, runs_always},
+#else
+    {{"baseline", 0, 10e9, fv_cpu_natives_baseline}, runs_always},
+#endif
+};
+
+enum { CANDIDATES = sizeof candidates / sizeof candidates[0] };
+
+const cpu_isa *fv_cpu_isa(uint32_t index)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_cpu_init();
+#endif
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < CANDIDATES; i++)
+        if (candidates[i].runs() && found++ == index)
+            return &candidates[i].isa;
+    return NULL;
+}
+
+uint32_t fv_cpu_isa_count(void)
+{
+    uint32_t count = 0;
+    while (fv_cpu_isa(count))
+        count++;
+    return count;
+}
+
+void fv_cpu_name(char *text, size_t size)
+{
+    char name[49] = "CPU";
+#if defined(__x86_64__) || defined(__i386__)
+    unsigned words[12];
+    const unsigned brand = 0x80000002u; /* three leaves of 16 characters each */
+    if ((unsigned)__get_cpuid_max(0x80000000u, NULL) >= 0x80000004u) {
+        for (unsigned leaf = 0; leaf < 3; leaf++)
+            __cpuid(brand + leaf, words[4 * leaf], words[4 * leaf + 1], words[4 * leaf + 2], words[4 * leaf + 3]);
+        memcpy(name, words, 48);
+        name[48] = 0;
+    }
+#elif defined(__aarch64__)
+    memcpy(name, "arm64 CPU", 10);
+#endif
+    const char *start = name + strspn(name, " "); /* some vendors pad on the left, some on the right */
+    size_t length = strlen(start);
+    while (length > 0 && start[length - 1] == ' ')
+        length--;
+    if (length >= size)
+        length = size - 1;
+    memcpy(text, start, length);
+    text[length] = 0;
+}

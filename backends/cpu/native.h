@@ -1,0 +1,47 @@
+/* What a native kernel is: the seam between the backend and the code that is compiled once per instruction set. */
+#ifndef FV_CPU_NATIVE_H
+#define FV_CPU_NATIVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One workgroup of a dispatch. */
+typedef struct cpu_call {
+    const uint32_t *constants;        /* of the kernel descriptor */
+    const uint32_t *parameters;       /* of the dispatch */
+    unsigned char *const *bindings;   /* first byte of each */
+    uint32_t x, y;                    /* workgroup id */
+    void *scratch;                    /* this thread's, 64-byte aligned, contents undefined */
+} cpu_call;
+
+typedef struct cpu_native {
+    const char *kernel; /* the key of a kernel descriptor */
+    uint32_t constant_count, binding_count, parameter_bytes; /* what its descriptor must say */
+    size_t (*scratch)(const uint32_t *constants);            /* bytes that a call needs; NULL: none */
+    void (*run)(const cpu_call *call);
+} cpu_native;
+
+/* An instruction set: its kernels and what is known of it. */
+typedef struct cpu_isa {
+    const char *name;
+    int extended;         /* more than every CPU of its architecture has */
+    double flops_per_s;   /* of one thread in the softmax kernel, a cautious figure */
+    const cpu_native *natives; /* ended by kernel NULL */
+} cpu_isa;
+
+/* The kernels of each instruction set that was compiled, in the translation unit named after it. */
+extern const cpu_native fv_cpu_natives_baseline[];
+#ifdef FV_CPU_WITH_AVX2
+extern const cpu_native fv_cpu_natives_avx2[];
+#endif
+#ifdef FV_CPU_WITH_AVX512
+extern const cpu_native fv_cpu_natives_avx512[];
+#endif
+
+/* Instruction sets that this machine runs, best first, the baseline last. `index` beyond them: NULL. */
+const cpu_isa *fv_cpu_isa(uint32_t index);
+uint32_t fv_cpu_isa_count(void);
+/* The CPU's own name, terminated, cut to fit. */
+void fv_cpu_name(char *text, size_t size);
+
+#endif

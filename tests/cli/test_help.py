@@ -1,0 +1,101 @@
+"""Help texts, `fovea info`, usage errors: what needs no array."""
+import json
+import unittest
+
+import common
+from common import DONE, NO_DEVICE, USAGE
+
+
+class Help(common.ProgramTest):
+    def test_every_help(self):
+        for arguments in (["--help"], ["info", "--help"], ["run", "--help"], ["run", "softmax", "--help"]):
+            result = self.expect(DONE, *arguments, says=["Usage: fovea", "Exit codes: 0 done"])
+            self.assertEqual(result.stderr, "")
+
+    def test_version(self):
+        result = self.expect(DONE, "--version")
+        self.assertRegex(result.stdout, r"^fovea \d+\.\d+\.\d+\n$")
+
+    def test_softmax_help_has_every_field(self):
+        text = self.expect(DONE, "run", "softmax", "--help").stdout
+        fields = common.struct_fields(common.read_header("softmax.h"), "fovea_softmax_params")
+        self.assertIn(("scale", "float"), fields)
+        self.assertIn(("lse", "fovea_tensor"), fields)
+        for name, kind in fields:
+            if kind == "fovea_tensor":
+                option = "out" if name == "o" else name
+                self.assertRegex(text, r"(?m)^  --%s FILE .* %s: \[" % (option, name))
+            else:
+                self.assertRegex(text, r"(?m)^  %s +\S.* \(default " % name)
+        for name in ("seq_q", "seq_k", "layout", "q_dtype", "k_dtype", "v_dtype", "o_dtype"):
+            self.assertRegex(text, r"(?m)^  %s +\S.* \(default " % name)
+        for word in ('"unbounded"', '"maximum"', '"bshd"', '"bf16"', '"subgroup"', '"matrix"'):
+            self.assertIn(word, text)
+
+    def test_usage_errors(self):
+        for arguments, says in (
+            ([], ["Usage: fovea COMMAND"]),
+            (["run"], ["Usage: fovea run"]),
+            (["nosuch"], ["unknown command", "nosuch"]),
+            (["run", "nosuch"], ["unknown operator", "nosuch"]),
+            (["info", "--nosuch"], ["--nosuch"]),
+            (["info", "--device"], ["--device", "needs a value"]),
+            (["info", "extra"], ["extra"]),
+            (["run", "softmax", "--nosuch"], ["--nosuch"]),
+            (["run", "softmax", "--q"], ["--q", "needs a value"]),
+            (["run", "softmax"], ["--q"]),
+        ):
+            result = self.run_program(*arguments)
+            self.assertEqual(result.returncode, USAGE, arguments)
+            self.assertEqual(result.stdout, "")
+            for text in says:
+                self.assertIn(text, result.stderr)
+
+    def test_lost_output_is_a_failure(self):
+        with open("/dev/full", "w") as full:
+            result = common.subprocess.run([self.path, "--help"], stdout=full, stderr=common.subprocess.PIPE, text=True,
+                                           timeout=60)
+        self.assertEqual(result.returncode, common.FAILED)
+        self.assertIn("standard output", result.stderr)
+
+
+class Info(common.ProgramTest):
+    def test_json_has_every_field(self):
+        result = self.expect(DONE, "info", "--json", "--device", "cpu")
+        self.assertEqual(result.stdout.count("\n"), 1)
+        root = json.loads(result.stdout)
+        self.assertRegex(root["version"], r"^\d+\.\d+\.\d+$")
+        self.assertEqual(len(root["devices"]), 1)
+        device = root["devices"][0]
+        header = common.read_header("device.h")
+        for name, _ in common.struct_fields(header, "fovea_device_info"):
+            self.assertIn(name, device)
+        for name, _ in common.struct_fields(header, "fovea_device_limits"):
+            self.assertIn(name, device["limits"])
+        self.assertEqual((device["id"], device["kind"]), ("cpu", "cpu"))
+        self.assertIn("portable", device["tiers"])
+        self.assertEqual(device["tiers"][-1], device["tier"])
+
+    def test_lines_say_the_same(self):
+        device = json.loads(self.expect(DONE, "info", "--json", "--device", "cpu").stdout)["devices"][0]
+        lines = self.expect(DONE, "info", "--device", "cpu").stdout.splitlines()
+        pairs = dict(line.split(": ", 1) for line in lines if line)
+        self.assertEqual(pairs["id"], "cpu")
+        self.assertEqual(pairs["name"], device["name"])
+        self.assertEqual(pairs["tier"], device["tier"])
+        self.assertEqual(pairs["limits.storage_range"], str(device["limits"]["storage_range"]))
+
+    def test_all_devices(self):
+        devices = json.loads(self.expect(DONE, "info", "--json").stdout)["devices"]
+        self.assertEqual(devices[0]["id"], "cpu")
+        self.assertEqual(len({device["id"] for device in devices}), len(devices))
+
+    def test_no_such_device(self):
+        for device in ("vulkan:99", "cpu:99", "nosuch"):
+            result = self.expect(NO_DEVICE, "info", "--device", device, says=[device])
+            self.assertEqual(result.stdout, "")
+        self.expect(USAGE, "info", "--device", "cpu:x", says=["cpu:x"])
+
+
+if __name__ == "__main__":
+    common.main(needs_numpy=False)

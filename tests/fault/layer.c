@@ -1,0 +1,528 @@
+/* The Vulkan fault layer itself; fault.h tells what it does. Loaded by the Vulkan loader, never linked. */
+#define VK_NO_PROTOTYPES
+#include "fault.h"
+
+#include <vulkan/vk_layer.h>
+#include <vulkan/vulkan.h>
+
+#include <pthread.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* ---- the armed fault ------------------------------------------------------------------------- */
+
+static struct {
+    pthread_mutex_t lock;
+    fault_call call; /* meaningful while times is not 0 */
+    uint32_t skip, times, fired;
+    VkResult result;
+    uint32_t calls[FAULT_CALL_COUNT];
+    int32_t live;
+    bool hide_coherent;
+} state = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+EXPORT void fault_arm(fault_call call, uint32_t skip, int32_t result, uint32_t times);
+EXPORT void fault_disarm(void);
+EXPORT uint32_t fault_fired(void);
+EXPORT uint32_t fault_calls(fault_call call);
+EXPORT int32_t fault_live(void);
+EXPORT void fault_hide_coherent(bool hide);
+
+void fault_arm(fault_call call, uint32_t skip, int32_t result, uint32_t times)
+{
+    pthread_mutex_lock(&state.lock);
+    state.call = call;
+    state.skip = skip;
+    state.result = (VkResult)result;
+    state.times = times;
+    state.fired = 0;
+    pthread_mutex_unlock(&state.lock);
+}
+
+void fault_disarm(void)
+{
+    pthread_mutex_lock(&state.lock);
+    state.times = 0;
+    pthread_mutex_unlock(&state.lock);
+}
+
+uint32_t fault_fired(void)
+{
+    pthread_mutex_lock(&state.lock);
+    const uint32_t fired = state.fired;
+    pthread_mutex_unlock(&state.lock);
+    return fired;
+}
+
+uint32_t fault_calls(fault_call call)
+{
+    uint32_t sum = 0;
+    pthread_mutex_lock(&state.lock);
+    for (int i = 0; i < FAULT_CALL_COUNT; i++)
+        sum += call == FAULT_ANY || (int)call == i ? state.calls[i] : 0;
+    pthread_mutex_unlock(&state.lock);
+    return sum;
+}
+
+int32_t fault_live(void)
+{
+    pthread_mutex_lock(&state.lock);
+    const int32_t live = state.live;
+    pthread_mutex_unlock(&state.lock);
+    return live;
+}
+
+void fault_hide_coherent(bool hide)
+{
+    pthread_mutex_lock(&state.lock);
+    state.hide_coherent = hide;
+    pthread_mutex_unlock(&state.lock);
+}
+
+static void born(bool yes)
+{
+    pthread_mutex_lock(&state.lock);
+    state.live += yes;
+    pthread_mutex_unlock(&state.lock);
+}
+
+static void died(bool yes)
+{
+    pthread_mutex_lock(&state.lock);
+    state.live -= yes;
+    pthread_mutex_unlock(&state.lock);
+}
+
+/* Counts a call and says whether it fails, and how. */
+static bool strikes(fault_call call, VkResult *result)
+{
+    bool strike = false;
+    pthread_mutex_lock(&state.lock);
+    state.calls[call]++;
+    if (state.times != 0 && (state.call == FAULT_ANY || state.call == call)) {
+        if (state.skip > 0) {
+            state.skip--;
+        } else {
+            strike = true;
+            state.times--;
+            state.fired++;
+            *result = state.result;
+        }
+    }
+    pthread_mutex_unlock(&state.lock);
+    return strike;
+}
+
+/* ---- the next layer's functions, per instance and per device --------------------------------- */
+
+enum { TABLES_MAX = 64 };
+
+typedef struct instance_table {
+    void *key; /* what the loader writes into every handle of an instance */
+    VkInstance handle;
+    PFN_vkGetInstanceProcAddr get;
+    PFN_vkDestroyInstance DestroyInstance;
+    PFN_vkEnumeratePhysicalDevices EnumeratePhysicalDevices;
+    PFN_vkGetPhysicalDeviceMemoryProperties GetPhysicalDeviceMemoryProperties;
+    bool hide_coherent;
+} instance_table;
+
+#define DEVICE_FUNCTIONS(X)                                                                                  \
+    X(DestroyDevice)                                                                                         \
+    X(DeviceWaitIdle)                                                                                        \
+    X(AllocateMemory)                                                                                        \
+    X(FreeMemory)                                                                                            \
+    X(MapMemory)                                                                                             \
+    X(FlushMappedMemoryRanges)                                                                               \
+    X(InvalidateMappedMemoryRanges)                                                                          \
+    X(BindBufferMemory)                                                                                      \
+    X(CreateBuffer)                                                                                          \
+    X(DestroyBuffer)                                                                                         \
+    X(CreateShaderModule)                                                                                    \
+    X(DestroyShaderModule)                                                                                   \
+    X(CreateDescriptorSetLayout)                                                                             \
+    X(DestroyDescriptorSetLayout)                                                                            \
+    X(CreatePipelineLayout)                                                                                  \
+    X(DestroyPipelineLayout)                                                                                 \
+    X(CreateComputePipelines)                                                                                \
+    X(DestroyPipeline)                                                                                       \
+    X(CreateDescriptorPool)                                                                                  \
+    X(DestroyDescriptorPool)                                                                                 \
+    X(AllocateDescriptorSets)                                                                                \
+    X(CreateCommandPool)                                                                                     \
+    X(DestroyCommandPool)                                                                                    \
+    X(ResetCommandPool)                                                                                      \
+    X(AllocateCommandBuffers)                                                                                \
+    X(BeginCommandBuffer)                                                                                    \
+    X(EndCommandBuffer)                                                                                      \
+    X(CreateFence)                                                                                           \
+    X(DestroyFence)                                                                                          \
+    X(ResetFences)                                                                                           \
+    X(GetFenceStatus)                                                                                        \
+    X(WaitForFences)                                                                                         \
+    X(QueueSubmit)
+
+typedef struct device_table {
+    void *key;
+    VkDevice handle;
+    PFN_vkGetDeviceProcAddr get;
+#define MEMBER(name) PFN_vk##name name;
+    DEVICE_FUNCTIONS(MEMBER)
+#undef MEMBER
+} device_table;
+
+static instance_table instances[TABLES_MAX];
+static device_table devices[TABLES_MAX];
+static pthread_mutex_t tables_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void *key_of(const void *handle)
+{
+    void *key;
+    memcpy(&key, handle, sizeof key);
+    return key;
+}
+
+/* The entry of a key; key NULL: a free one. */
+static instance_table *find_instance(void *key)
+{
+    instance_table *found = NULL;
+    pthread_mutex_lock(&tables_lock);
+    for (int i = 0; i < TABLES_MAX && !found; i++)
+        found = instances[i].key == key ? &instances[i] : NULL;
+    pthread_mutex_unlock(&tables_lock);
+    return found;
+}
+
+static device_table *find_device(void *key)
+{
+    device_table *found = NULL;
+    pthread_mutex_lock(&tables_lock);
+    for (int i = 0; i < TABLES_MAX && !found; i++)
+        found = devices[i].key == key ? &devices[i] : NULL;
+    pthread_mutex_unlock(&tables_lock);
+    return found;
+}
+
+/* The table of a device-level handle. A call that loses the device first lets it finish. */
+static device_table *enter(const void *handle, fault_call call, VkResult *result)
+{
+    device_table *next = find_device(key_of(handle));
+    *result = VK_SUCCESS;
+    if (strikes(call, result) && *result == VK_ERROR_DEVICE_LOST)
+        next->DeviceWaitIdle(next->handle);
+    return next;
+}
+
+/* ---- calls on devices ------------------------------------------------------------------------ */
+
+#define ENTER(handle, call)                                                                                  \
+    VkResult result;                                                                                         \
+    device_table *next = enter(handle, FAULT_##call, &result);                                               \
+    if (result != VK_SUCCESS)                                                                                \
+    return result
+
+#define CREATE_AS(create, destroy, Type, Info)                                                               \
+    static VKAPI_ATTR VkResult VKAPI_CALL on_##create(VkDevice device, const Info *info,                     \
+                                                      const VkAllocationCallbacks *callbacks, Type *out)     \
+    {                                                                                                        \
+        ENTER(device, create);                                                                               \
+        result = next->create(device, info, callbacks, out);                                                 \
+        born(result == VK_SUCCESS);                                                                          \
+        return result;                                                                                       \
+    }                                                                                                        \
+    static VKAPI_ATTR void VKAPI_CALL on_##destroy(VkDevice device, Type object,                             \
+                                                   const VkAllocationCallbacks *callbacks)                   \
+    {                                                                                                        \
+        died(object != VK_NULL_HANDLE);                                                                      \
+        find_device(key_of(device))->destroy(device, object, callbacks);                                     \
+    }
+
+#define CREATE(noun) CREATE_AS(Create##noun, Destroy##noun, Vk##noun, Vk##noun##CreateInfo)
+
+FAULT_CREATES(CREATE)
+CREATE_AS(AllocateMemory, FreeMemory, VkDeviceMemory, VkMemoryAllocateInfo)
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_CreateComputePipelines(VkDevice device, VkPipelineCache cache,
+                                                                uint32_t count,
+                                                                const VkComputePipelineCreateInfo *infos,
+                                                                const VkAllocationCallbacks *callbacks,
+                                                                VkPipeline *out)
+{
+    ENTER(device, CreateComputePipelines);
+    result = next->CreateComputePipelines(device, cache, count, infos, callbacks, out);
+    for (uint32_t i = 0; i < count; i++)
+        born(out[i] != VK_NULL_HANDLE);
+    return result;
+}
+
+static VKAPI_ATTR void VKAPI_CALL on_DestroyPipeline(VkDevice device, VkPipeline pipeline,
+                                                     const VkAllocationCallbacks *callbacks)
+{
+    died(pipeline != VK_NULL_HANDLE);
+    find_device(key_of(device))->DestroyPipeline(device, pipeline, callbacks);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_MapMemory(VkDevice device, VkDeviceMemory memory,
+                                                   VkDeviceSize offset, VkDeviceSize size,
+                                                   VkMemoryMapFlags flags, void **out)
+{
+    ENTER(device, MapMemory);
+    return next->MapMemory(device, memory, offset, size, flags, out);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_FlushMappedMemoryRanges(VkDevice device, uint32_t count,
+                                                                 const VkMappedMemoryRange *ranges)
+{
+    ENTER(device, FlushMappedMemoryRanges);
+    return next->FlushMappedMemoryRanges(device, count, ranges);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_InvalidateMappedMemoryRanges(VkDevice device, uint32_t count,
+                                                                      const VkMappedMemoryRange *ranges)
+{
+    ENTER(device, InvalidateMappedMemoryRanges);
+    return next->InvalidateMappedMemoryRanges(device, count, ranges);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_BindBufferMemory(VkDevice device, VkBuffer buffer,
+                                                          VkDeviceMemory memory, VkDeviceSize offset)
+{
+    ENTER(device, BindBufferMemory);
+    return next->BindBufferMemory(device, buffer, memory, offset);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_AllocateDescriptorSets(VkDevice device,
+                                                                const VkDescriptorSetAllocateInfo *info,
+                                                                VkDescriptorSet *out)
+{
+    ENTER(device, AllocateDescriptorSets);
+    return next->AllocateDescriptorSets(device, info, out);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_ResetCommandPool(VkDevice device, VkCommandPool pool,
+                                                          VkCommandPoolResetFlags flags)
+{
+    ENTER(device, ResetCommandPool);
+    return next->ResetCommandPool(device, pool, flags);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_AllocateCommandBuffers(VkDevice device,
+                                                                const VkCommandBufferAllocateInfo *info,
+                                                                VkCommandBuffer *out)
+{
+    ENTER(device, AllocateCommandBuffers);
+    return next->AllocateCommandBuffers(device, info, out);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_BeginCommandBuffer(VkCommandBuffer commands,
+                                                            const VkCommandBufferBeginInfo *info)
+{
+    ENTER(commands, BeginCommandBuffer);
+    return next->BeginCommandBuffer(commands, info);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_EndCommandBuffer(VkCommandBuffer commands)
+{
+    ENTER(commands, EndCommandBuffer);
+    return next->EndCommandBuffer(commands);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_ResetFences(VkDevice device, uint32_t count, const VkFence *fences)
+{
+    ENTER(device, ResetFences);
+    return next->ResetFences(device, count, fences);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_GetFenceStatus(VkDevice device, VkFence fence)
+{
+    ENTER(device, GetFenceStatus);
+    return next->GetFenceStatus(device, fence);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_WaitForFences(VkDevice device, uint32_t count, const VkFence *fences,
+                                                       VkBool32 all, uint64_t timeout)
+{
+    ENTER(device, WaitForFences);
+    return next->WaitForFences(device, count, fences, all, timeout);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_QueueSubmit(VkQueue queue, uint32_t count, const VkSubmitInfo *infos,
+                                                     VkFence fence)
+{
+    ENTER(queue, QueueSubmit);
+    return next->QueueSubmit(queue, count, infos, fence);
+}
+
+/* ---- devices and instances ------------------------------------------------------------------- */
+
+/* The loader's link to the next layer, within what the application chained. */
+static VkLayerInstanceCreateInfo *instance_link(const VkInstanceCreateInfo *info)
+{
+    VkLayerInstanceCreateInfo *link = (VkLayerInstanceCreateInfo *)info->pNext;
+    while (link && !(link->sType == VK_STRUCTURE_TYPE_LOADER_INSTANCE_CREATE_INFO &&
+                     link->function == VK_LAYER_LINK_INFO))
+        link = (VkLayerInstanceCreateInfo *)link->pNext;
+    return link;
+}
+
+static VkLayerDeviceCreateInfo *device_link(const VkDeviceCreateInfo *info)
+{
+    VkLayerDeviceCreateInfo *link = (VkLayerDeviceCreateInfo *)info->pNext;
+    while (link && !(link->sType == VK_STRUCTURE_TYPE_LOADER_DEVICE_CREATE_INFO &&
+                     link->function == VK_LAYER_LINK_INFO))
+        link = (VkLayerDeviceCreateInfo *)link->pNext;
+    return link;
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_CreateInstance(const VkInstanceCreateInfo *info,
+                                                        const VkAllocationCallbacks *callbacks,
+                                                        VkInstance *out)
+{
+    VkResult result;
+    if (strikes(FAULT_CreateInstance, &result))
+        return result;
+    VkLayerInstanceCreateInfo *link = instance_link(info);
+    instance_table *table = find_instance(NULL);
+    if (!link || !table)
+        return VK_ERROR_INITIALIZATION_FAILED;
+    const PFN_vkGetInstanceProcAddr get = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
+    link->u.pLayerInfo = link->u.pLayerInfo->pNext;
+    const PFN_vkCreateInstance create = (PFN_vkCreateInstance)get(VK_NULL_HANDLE, "vkCreateInstance");
+    result = create(info, callbacks, out);
+    if (result != VK_SUCCESS)
+        return result;
+    *table = (instance_table){
+        .key = key_of(*out),
+        .handle = *out,
+        .get = get,
+        .DestroyInstance = (PFN_vkDestroyInstance)get(*out, "vkDestroyInstance"),
+        .EnumeratePhysicalDevices = (PFN_vkEnumeratePhysicalDevices)get(*out, "vkEnumeratePhysicalDevices"),
+        .GetPhysicalDeviceMemoryProperties =
+            (PFN_vkGetPhysicalDeviceMemoryProperties)get(*out, "vkGetPhysicalDeviceMemoryProperties"),
+        .hide_coherent = state.hide_coherent,
+    };
+    born(true);
+    return VK_SUCCESS;
+}
+
+static VKAPI_ATTR void VKAPI_CALL on_DestroyInstance(VkInstance instance,
+                                                     const VkAllocationCallbacks *callbacks)
+{
+    if (!instance)
+        return;
+    instance_table *table = find_instance(key_of(instance));
+    const PFN_vkDestroyInstance destroy = table->DestroyInstance;
+    table->key = NULL;
+    died(true);
+    destroy(instance, callbacks);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_EnumeratePhysicalDevices(VkInstance instance, uint32_t *count,
+                                                                  VkPhysicalDevice *out)
+{
+    VkResult result;
+    if (strikes(FAULT_EnumeratePhysicalDevices, &result))
+        return result;
+    return find_instance(key_of(instance))->EnumeratePhysicalDevices(instance, count, out);
+}
+
+static VKAPI_ATTR void VKAPI_CALL on_GetPhysicalDeviceMemoryProperties(VkPhysicalDevice physical,
+                                                                       VkPhysicalDeviceMemoryProperties *out)
+{
+    const instance_table *table = find_instance(key_of(physical));
+    table->GetPhysicalDeviceMemoryProperties(physical, out);
+    for (uint32_t i = 0; i < out->memoryTypeCount && table->hide_coherent; i++)
+        out->memoryTypes[i].propertyFlags &= ~(VkMemoryPropertyFlags)VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_CreateDevice(VkPhysicalDevice physical,
+                                                      const VkDeviceCreateInfo *info,
+                                                      const VkAllocationCallbacks *callbacks, VkDevice *out)
+{
+    VkResult result;
+    if (strikes(FAULT_CreateDevice, &result))
+        return result;
+    VkLayerDeviceCreateInfo *link = device_link(info);
+    const instance_table *instance = find_instance(key_of(physical));
+    device_table *table = find_device(NULL);
+    if (!link || !instance || !table)
+        return VK_ERROR_INITIALIZATION_FAILED;
+    const PFN_vkGetDeviceProcAddr get = link->u.pLayerInfo->pfnNextGetDeviceProcAddr;
+    const PFN_vkCreateDevice create = (PFN_vkCreateDevice)link->u.pLayerInfo->pfnNextGetInstanceProcAddr(
+        instance->handle, "vkCreateDevice");
+    link->u.pLayerInfo = link->u.pLayerInfo->pNext;
+    result = create(physical, info, callbacks, out);
+    if (result != VK_SUCCESS)
+        return result;
+    *table = (device_table){.handle = *out, .get = get};
+#define LOAD(name) table->name = (PFN_vk##name)get(*out, "vk" #name);
+    DEVICE_FUNCTIONS(LOAD)
+#undef LOAD
+    table->key = key_of(*out);
+    born(true);
+    return VK_SUCCESS;
+}
+
+static VKAPI_ATTR void VKAPI_CALL on_DestroyDevice(VkDevice device, const VkAllocationCallbacks *callbacks)
+{
+    if (!device)
+        return;
+    device_table *table = find_device(key_of(device));
+    const PFN_vkDestroyDevice destroy = table->DestroyDevice;
+    table->key = NULL;
+    died(true);
+    destroy(device, callbacks);
+}
+
+/* ---- what the loader asks for ---------------------------------------------------------------- */
+
+typedef struct entry {
+    const char *name;
+    PFN_vkVoidFunction function;
+} entry;
+
+#define ENTRY(name)         {"vk" #name, (PFN_vkVoidFunction)on_##name},
+#define DESTROY_ENTRY(noun) ENTRY(Destroy##noun)
+
+static const entry entries[] = {FAULT_CALLS(ENTRY) FAULT_CREATES(DESTROY_ENTRY) ENTRY(FreeMemory) ENTRY(
+    DestroyPipeline) ENTRY(GetPhysicalDeviceMemoryProperties) ENTRY(DestroyDevice) ENTRY(DestroyInstance)};
+
+static PFN_vkVoidFunction find_entry(const char *name)
+{
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++)
+        if (strcmp(entries[i].name, name) == 0)
+            return entries[i].function;
+    return NULL;
+}
+
+static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_device_function(VkDevice device, const char *name)
+{
+    if (strcmp(name, "vkGetDeviceProcAddr") == 0)
+        return (PFN_vkVoidFunction)get_device_function;
+    const PFN_vkVoidFunction own = find_entry(name);
+    return own ? own : find_device(key_of(device))->get(device, name);
+}
+
+static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_instance_function(VkInstance instance, const char *name)
+{
+    if (strcmp(name, "vkGetInstanceProcAddr") == 0)
+        return (PFN_vkVoidFunction)get_instance_function;
+    if (strcmp(name, "vkGetDeviceProcAddr") == 0)
+        return (PFN_vkVoidFunction)get_device_function;
+    const PFN_vkVoidFunction own = find_entry(name);
+    if (own || !instance)
+        return own;
+    return find_instance(key_of(instance))->get(instance, name);
+}
+
+EXPORT VKAPI_ATTR VkResult VKAPI_CALL
+vkNegotiateLoaderLayerInterfaceVersion(VkNegotiateLayerInterface *negotiation)
+{
+    if (negotiation->loaderLayerInterfaceVersion > 2)
+        negotiation->loaderLayerInterfaceVersion = 2;
+    negotiation->pfnGetInstanceProcAddr = get_instance_function;
+    negotiation->pfnGetDeviceProcAddr = get_device_function;
+    negotiation->pfnGetPhysicalDeviceProcAddr = NULL;
+    return VK_SUCCESS;
+}

@@ -1,0 +1,273 @@
+#include "harness.h"
+
+#include "silence.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+test_context test;
+static pthread_mutex_t message_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* The least that devices of a class promise (Khronos profiles VP_ANDROID_baseline_2022, VP_ANDROID_15_minimums,
+ * VP_KHR_roadmap_2022). The first has no promise about subgroups, hence its tier. */
+const test_profile test_profiles[] = {
+    {.name = "desktop"},
+    {.name = "android-2022",
+     .limits = {.shared_memory = 16384,
+                .workgroup_invocations = 128,
+                .workgroup_size_x = 128,
+                .group_count_x = 65535,
+                .group_count_y = 65535,
+                .group_count_z = 65535,
+                .storage_buffers = 4,
+                .storage_offset_alignment = 256,
+                .storage_range = 1u << 27,
+                .parameter_bytes = 128},
+     .max_tier = FOVEA_TIER_PORTABLE},
+    {.name = "android-15",
+     .limits = {.shared_memory = 16384,
+                .workgroup_invocations = 128,
+                .workgroup_size_x = 128,
+                .group_count_x = 65535,
+                .group_count_y = 65535,
+                .group_count_z = 65535,
+                .storage_buffers = 12,
+                .storage_offset_alignment = 256,
+                .storage_range = 1u << 27,
+                .parameter_bytes = 128}},
+    {.name = "roadmap-2022",
+     .limits = {.shared_memory = 16384,
+                .workgroup_invocations = 256,
+                .workgroup_size_x = 256,
+                .group_count_x = 65535,
+                .group_count_y = 65535,
+                .group_count_z = 65535,
+                .storage_offset_alignment = 256,
+                .storage_range = 1u << 27,
+                .parameter_bytes = 128}},
+};
+const uint32_t test_profile_count = sizeof test_profiles / sizeof test_profiles[0];
+
+static const struct {
+    const char *name, *driver;
+} drivers[] = {
+    {"lavapipe", "llvmpipe"},
+    {"swiftshader", "SwiftShader"},
+    {"radv", "radv"},
+};
+
+/* ---- messages ----------------------------------------------------------------------------------------------- */
+
+static void keep_message(void *user, fovea_log_level level, const char *text)
+{
+    (void)user;
+    if (level > FOVEA_LOG_WARNING || silence_is_expected(level, text))
+        return;
+    pthread_mutex_lock(&message_lock);
+    if (test.message_count < TEST_MESSAGES_MAX) {
+        test.messages[test.message_count].level = level;
+        snprintf(test.messages[test.message_count].text, TEST_MESSAGE_SIZE, "%s", text);
+    }
+    test.message_count++;
+    pthread_mutex_unlock(&message_lock);
+}
+
+void test_forget_messages(void)
+{
+    pthread_mutex_lock(&message_lock);
+    test.message_count = 0;
+    pthread_mutex_unlock(&message_lock);
+}
+
+void test_status_at(fovea_device *device, fovea_status wanted, fovea_status status, const char *call,
+                    const char *file, int line)
+{
+    if (status == wanted)
+        return;
+    char reason[TEST_MESSAGE_SIZE];
+    fovea_last_error(device, reason, sizeof reason);
+    if (!device)
+        snprintf(reason, sizeof reason, "%s", test.message_count ? test.messages[0].text : "no message");
+    ck_abort_msg("%s:%d: %s gave %s, not %s: %s", file, line, call, fovea_status_name(status),
+                 fovea_status_name(wanted), reason);
+}
+
+/* ---- the device --------------------------------------------------------------------------------------------- */
+
+bool test_required(const char *name)
+{
+    const char *list = getenv("FOVEA_TEST_REQUIRE");
+    const size_t length = strlen(name);
+    while (list && *list) {
+        const size_t part = strcspn(list, ", ");
+        if (part == length && strncmp(list, name, length) == 0)
+            return true;
+        list += part + (list[part] != '\0');
+    }
+    return false;
+}
+
+static bool device_matches(const fovea_device_info *info, const char *name)
+{
+    if (strcmp(info->id, name) == 0)
+        return true;
+    const size_t base = strcspn(info->id, ":");
+    if (strncmp(info->id, name, base) == 0 && name[base] == '\0')
+        return true;
+    for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++)
+        if (strcmp(drivers[i].name, name) == 0 &&
+            (strstr(info->driver, drivers[i].driver) || strstr(info->name, drivers[i].driver)))
+            return true;
+    return false;
+}
+
+bool test_find_device(const char *name, fovea_device_info *out_info)
+{
+    fovea_device_info infos[32];
+    uint32_t count = 32;
+    if (fovea_device_enumerate(NULL, infos, &count) != FOVEA_OK)
+        return false;
+    for (uint32_t i = 0; i < count && i < 32; i++)
+        if (device_matches(&infos[i], name)) {
+            *out_info = infos[i];
+            return true;
+        }
+    return false;
+}
+
+/* ---- the command line --------------------------------------------------------------------------------------- */
+
+static const char *value_of(const char *argument, const char *key)
+{
+    const size_t length = strlen(key);
+    return strncmp(argument, key, length) == 0 && argument[length] == '=' ? argument + length + 1 : NULL;
+}
+
+static bool parse_profile(const char *value)
+{
+    for (uint32_t i = 0; i < test_profile_count; i++)
+        if (strcmp(test_profiles[i].name, value) == 0)
+            test.profile = &test_profiles[i];
+    return test.profile && strcmp(test.profile->name, value) == 0;
+}
+
+static bool parse_level(const char *value)
+{
+    static const char *const levels[] = {"tiny", "quick", "full"};
+    for (uint32_t i = 0; i < 3; i++)
+        if (strcmp(levels[i], value) == 0) {
+            test.level = (case_level)i;
+            return true;
+        }
+    return false;
+}
+
+static bool parse_argument(const char *argument)
+{
+    const char *value;
+    if ((value = value_of(argument, "device")))
+        test.device = value;
+    else if ((value = value_of(argument, "profile")))
+        return parse_profile(value);
+    else if ((value = value_of(argument, "level")))
+        return parse_level(value);
+    else if ((value = value_of(argument, "validation")))
+        test.validation = (uint32_t)strtoul(value, NULL, 10);
+    else if ((value = value_of(argument, "compile")))
+        test.compile = (uint32_t)strtoul(value, NULL, 10);
+    else if ((value = value_of(argument, "seed")))
+        test.seed = strtoull(value, NULL, 10);
+    else
+        return false;
+    return true;
+}
+
+static bool parse_arguments(int argc, char **argv)
+{
+    test = (test_context){.device = "cpu", .profile = &test_profiles[0], .level = CASE_QUICK, .seed = 1};
+    for (int i = 1; i < argc; i++)
+        if (!parse_argument(argv[i])) {
+            fprintf(stderr, "unknown argument '%s'\n", argv[i]);
+            return false;
+        }
+    return true;
+}
+
+/* ---- the runner --------------------------------------------------------------------------------------------- */
+
+static int absent(const char *what)
+{
+    if (test_required(test.device)) {
+        printf("1..1\nnot ok 1 - %s: %s, but FOVEA_TEST_REQUIRE names it\n", test.device, what);
+        return 1;
+    }
+    printf("1..0 # SKIP %s: %s\n", test.device, what);
+    return TEST_SKIP;
+}
+
+static int refused(fovea_status status)
+{
+    if (test.validation && status == FOVEA_UNSUPPORTED && !test_required("validation"))
+        return absent("no validation layer");
+    printf("1..1\nnot ok 1 - open %s: %s: %s\n", test.device, fovea_status_name(status),
+           test.message_count ? test.messages[0].text : "no message");
+    return 1;
+}
+
+START_TEST(silent)
+{
+    char text[TEST_MESSAGE_SIZE] = "";
+    if (test.message_count)
+        snprintf(text, sizeof text, "%s", test.messages[0].text);
+    for (char *c = text; *c; c++)
+        if (*c == '\n')
+            *c = ' ';
+    ck_assert_msg(test.message_count == 0, "%u messages, the first: %s", test.message_count, text);
+}
+END_TEST
+
+/* Fork would give each test a driver whose threads stayed behind, hence no fork; a failed test leaves its objects. */
+static int run(const char *name, void (*add)(Suite *suite))
+{
+    Suite *suite = suite_create(name);
+    add(suite);
+    TCase *last = tcase_create("silent");
+    tcase_add_test(last, silent);
+    suite_add_tcase(suite, last);
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_set_tap(runner, "-");
+    srunner_run_all(runner, CK_SILENT);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed;
+}
+
+int test_main(int argc, char **argv, const char *name, void (*add)(Suite *suite))
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (!parse_arguments(argc, argv))
+        return 2;
+#ifndef TEST_WITH_SHADERC
+    if (test.compile)
+        return absent("built without a run-time compiler");
+#endif
+    if (!test_find_device(test.device, &test.info))
+        return absent("not on this machine");
+    test.params = (fovea_device_params){.device = test.info.id,
+                                        .log = {.message = keep_message, .level = FOVEA_LOG_WARNING},
+                                        .limits = test.profile->limits,
+                                        .max_tier = test.profile->max_tier,
+                                        .compile_at_run_time = test.compile,
+                                        .validation = test.validation,
+                                        .timeout_ms = 120000};
+    const fovea_status status = fovea_device_open(&test.params, &test.opened);
+    if (status != FOVEA_OK)
+        return refused(status);
+    const int failed = run(name, add);
+    if (failed == 0)
+        fovea_device_destroy(test.opened);
+    return failed != 0;
+}

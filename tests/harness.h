@@ -1,0 +1,72 @@
+/* What every suite shares: the device under test, its limits profile, what the library logged, and the runner.
+ *
+ * A suite is run as  test_x [device=cpu] [profile=desktop] [level=quick] [validation=0] [compile=0] [seed=1].
+ * Exit 0 passed, 1 failed, 77 the device is not on this machine. The environment variable FOVEA_TEST_REQUIRE, a
+ * list such as "lavapipe,swiftshader", makes an absent device a failure instead. */
+#ifndef TESTS_HARNESS_H
+#define TESTS_HARNESS_H
+
+#include <check.h>
+
+#include <fovea/fovea.h>
+
+#include "cases.h"
+
+#include <string.h>
+
+enum { TEST_SKIP = 77, TEST_MESSAGES_MAX = 64, TEST_MESSAGE_SIZE = 2048 };
+
+/* Limits of a class of devices, as a clamp. */
+typedef struct test_profile {
+    const char *name;
+    fovea_device_limits limits;
+    fovea_tier max_tier;
+} test_profile;
+
+extern const test_profile test_profiles[];
+extern const uint32_t test_profile_count;
+
+typedef struct test_message {
+    fovea_log_level level;
+    char text[TEST_MESSAGE_SIZE];
+} test_message;
+
+/* Everything about this process' device. Set by test_main before the first test. */
+typedef struct test_context {
+    const char *device; /* as named on the command line */
+    const test_profile *profile;
+    case_level level; /* cases above it are left out */
+    uint32_t validation, compile;
+    uint64_t seed;
+    fovea_device_info info;
+    fovea_device_params params; /* opens the device under test again */
+    fovea_device *opened;       /* the one that most tests use */
+    test_message messages[TEST_MESSAGES_MAX]; /* warnings and errors since test_forget_messages */
+    uint32_t message_count;                   /* may exceed the array */
+} test_context;
+
+extern test_context test;
+
+/* Parses the command line, opens the device and runs the suites that `add` puts into the runner. */
+int test_main(int argc, char **argv, const char *name, void (*add)(Suite *suite));
+
+/* Drops the messages so far: for tests that provoke errors. */
+void test_forget_messages(void);
+
+/* The device of `device=` in a list of names, found by id or by its driver's name. */
+bool test_find_device(const char *name, fovea_device_info *out_info);
+
+/* Whether FOVEA_TEST_REQUIRE names it. */
+bool test_required(const char *name);
+
+/* Fails the test with the device's last error unless `status` is `wanted`. */
+#define test_status(device, wanted, status) test_status_at(device, wanted, status, #status, __FILE__, __LINE__)
+void test_status_at(fovea_device *device, fovea_status wanted, fovea_status status, const char *call,
+                    const char *file, int line);
+#define test_ok(status) test_status(test.opened, FOVEA_OK, status)
+
+/* Whether text that the library wrote holds `part`; fails the test with both where it does not. */
+#define test_contains(text, part) \
+    ck_assert_msg(strstr(text, part) != NULL, "no '%s' in '%s'", part, text)
+
+#endif

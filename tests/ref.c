@@ -1,0 +1,255 @@
+#include "ref.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- storage ----------------------------------------------------------------------------------------------- */
+
+static double decode_half(uint16_t bits)
+{
+    const double sign = bits & 0x8000 ? -1.0 : 1.0;
+    const int exponent = bits >> 10 & 31, mantissa = bits & 1023;
+    if (exponent == 31)
+        return mantissa ? NAN : sign * INFINITY;
+    if (exponent == 0)
+        return sign * ldexp(mantissa, -24);
+    return sign * ldexp(1024 + mantissa, exponent - 25);
+}
+
+static uint16_t encode_half(double value)
+{
+    const uint16_t sign = signbit(value) ? 0x8000 : 0;
+    if (isnan(value))
+        return 0x7e00;
+    const double size = fabs(value);
+    if (size >= 65520.0) /* halfway between the largest number and the next power of two */
+        return sign | 0x7c00;
+    int exponent;
+    frexp(size, &exponent);
+    const int step = exponent - 11 < -24 ? -24 : exponent - 11; /* weight of the last bit */
+    const uint16_t units = (uint16_t)nearbyint(ldexp(size, -step));
+    return (uint16_t)(sign + units + (step + 24) * 1024 * (size != 0.0));
+}
+
+static float float_from_bits(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static uint16_t encode_bf16(double value)
+{
+    const float single = (float)value; /* test values need no care for double rounding */
+    uint32_t bits;
+    memcpy(&bits, &single, sizeof bits);
+    if (isnan(value))
+        return 0x7fc0;
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+double ref_decode(const unsigned char *data, fovea_dtype dtype)
+{
+    if (dtype == FOVEA_F32) {
+        float value;
+        memcpy(&value, data, sizeof value);
+        return value;
+    }
+    uint16_t bits;
+    memcpy(&bits, data, sizeof bits);
+    return dtype == FOVEA_F16 ? decode_half(bits) : (double)float_from_bits((uint32_t)bits << 16);
+}
+
+void ref_encode(unsigned char *data, fovea_dtype dtype, double value)
+{
+    if (dtype == FOVEA_F32) {
+        const float single = (float)value;
+        memcpy(data, &single, sizeof single);
+        return;
+    }
+    const uint16_t bits = dtype == FOVEA_F16 ? encode_half(value) : encode_bf16(value);
+    memcpy(data, &bits, sizeof bits);
+}
+
+static uint32_t element_size(fovea_dtype dtype)
+{
+    return dtype == FOVEA_F32 ? 4 : 2;
+}
+
+static void load_rows(double *rows, const ref_view *view, uint64_t first, uint32_t count, uint32_t dim)
+{
+    const uint32_t size = element_size(view->dtype);
+    for (uint32_t j = 0; j < count; j++)
+        for (uint32_t c = 0; c < dim; c++)
+            rows[(size_t)j * dim + c] = ref_decode(view->data + (first + j * view->row + c) * size, view->dtype);
+}
+
+/* ---- one row ------------------------------------------------------------------------------------------------ */
+
+typedef struct row_work {
+    const ref_problem *problem;
+    double *q, *k, *v;      /* one query; all keys and values of its heads */
+    double *score, *weight; /* of each key */
+} row_work;
+
+uint32_t ref_visible(ref_mask mask, uint32_t seq_q, uint32_t seq_k, uint32_t i)
+{
+    int64_t last = (int64_t)seq_k - 1;
+    if (mask == REF_CAUSAL)
+        last = (int64_t)i + (int64_t)seq_k - (int64_t)seq_q;
+    else if (mask == REF_CAUSAL_TOP_LEFT)
+        last = i;
+    if (last < 0)
+        return 0;
+    return last >= (int64_t)seq_k ? seq_k : (uint32_t)last + 1;
+}
+
+/* Scores of the first `count` keys. Returns E, the error bound of a score. */
+static double score_keys(const row_work *w, uint32_t count)
+{
+    const uint32_t dim = w->problem->dim_qk;
+    double largest = 0.0;
+    for (uint32_t j = 0; j < count; j++) {
+        double sum = 0.0, size = 0.0;
+        for (uint32_t c = 0; c < dim; c++) {
+            const double product = w->q[c] * w->k[(size_t)j * dim + c];
+            sum += product;
+            size += fabs(product);
+        }
+        w->score[j] = w->problem->scale * sum;
+        if (w->score[j] != -INFINITY) /* a removed key has no error */
+            largest = fmax(largest, size);
+    }
+    return fabs(w->problem->scale) * (dim + 3.0) * 0x1p-24 * largest;
+}
+
+typedef struct row_sums {
+    double error, maximum, total, exp_error; /* E_i, m_i, sum of weights, u_exp */
+    bool finite;
+} row_sums;
+
+static row_sums weigh_keys(const row_work *w, uint32_t count)
+{
+    row_sums r = {.error = score_keys(w, count), .maximum = -INFINITY, .finite = true};
+    for (uint32_t j = 0; j < count; j++) {
+        r.maximum = fmax(r.maximum, w->score[j]);
+        r.finite = r.finite && !isnan(w->score[j]) && w->score[j] != INFINITY;
+    }
+    for (uint32_t j = 0; j < count; j++) {
+        const double below = w->score[j] - r.maximum;
+        w->weight[j] = w->score[j] == -INFINITY ? 0.0 : exp(below);
+        r.total += w->weight[j];
+        if (w->weight[j] > 0.0)
+            r.exp_error += w->weight[j] * (3.0 + 2.0 * fabs(below)) * 0x1p-23;
+    }
+    r.exp_error /= r.total;
+    return r;
+}
+
+static double store_bound(const ref_problem *p, double value)
+{
+    switch (p->o_dtype) {
+    case FOVEA_F16:
+        return (p->gpu ? 0x1p-10 : 0x1p-11) * fabs(value) + 0x1p-14;
+    case FOVEA_BF16:
+        return 0x1p-8 * fabs(value);
+    case FOVEA_F32:
+    case FOVEA_DTYPE_COUNT:
+        break;
+    }
+    return 0x1p-24 * fabs(value);
+}
+
+static void sum_values(const row_work *w, uint32_t count, const row_sums *r, double *o, double *o_bound)
+{
+    const ref_problem *p = w->problem;
+    const double relative = expm1(2.0 * r->error) + p->seq_k * 0x1p-24 + r->exp_error;
+    for (uint32_t c = 0; c < p->dim_v; c++) {
+        double sum = 0.0, size = 0.0, largest = 0.0;
+        for (uint32_t j = 0; j < count; j++) {
+            const double v = w->v[(size_t)j * p->dim_v + c];
+            sum += w->weight[j] * v;
+            size += w->weight[j] * fabs(v);
+            largest = fmax(largest, fabs(v));
+        }
+        o[c] = r->finite ? sum / r->total : NAN;
+        /* Weights and results below the smallest normal number may be flushed to zero. */
+        o_bound[c] = relative * size / r->total + store_bound(p, o[c]) + p->seq_k * 0x1p-126 * (largest + 1.0);
+    }
+}
+
+static void solve_row(const row_work *w, uint32_t i, const ref_result *result, size_t row)
+{
+    const ref_problem *p = w->problem;
+    const uint32_t count = ref_visible(p->mask, p->seq_q, p->seq_k, i);
+    double *o = result->o + row * p->dim_v, *o_bound = result->o_bound + row * p->dim_v;
+    row_sums r = {.total = 0.0};
+    if (count > 0)
+        r = weigh_keys(w, count);
+    if (count == 0 || (r.finite && r.total == 0.0)) {
+        memset(o, 0, p->dim_v * sizeof *o);
+        memset(o_bound, 0, p->dim_v * sizeof *o_bound);
+        result->lse[row] = -INFINITY;
+        result->lse_bound[row] = 0.0;
+        return;
+    }
+    sum_values(w, count, &r, o, o_bound);
+    const double lse = r.finite ? r.maximum + log(r.total) : NAN;
+    result->lse[row] = lse;
+    result->lse_bound[row] = r.error + r.exp_error + p->seq_k * 0x1p-24 + 0x1p-23 * fabs(lse);
+}
+
+/* ---- all rows ----------------------------------------------------------------------------------------------- */
+
+static void solve_head(row_work *w, uint32_t b, uint32_t h, const ref_result *result)
+{
+    const ref_problem *p = w->problem;
+    const uint64_t k_head = h / (p->heads_q / p->heads_k), v_head = h / (p->heads_q / p->heads_v);
+    load_rows(w->k, &p->k, b * p->k.batch + k_head * p->k.head, p->seq_k, p->dim_qk);
+    load_rows(w->v, &p->v, b * p->v.batch + v_head * p->v.head, p->seq_k, p->dim_v);
+    for (uint32_t i = 0; i < p->seq_q; i++) {
+        load_rows(w->q, &p->q, b * p->q.batch + h * p->q.head + i * p->q.row, 1, p->dim_qk);
+        solve_row(w, i, result, ((size_t)b * p->heads_q + h) * p->seq_q + i);
+    }
+}
+
+static double *array_of(size_t count)
+{
+    return calloc(count + 1, sizeof(double));
+}
+
+bool ref_softmax(const ref_problem *problem, ref_result *out_result)
+{
+    const ref_problem *p = problem;
+    const size_t rows = (size_t)p->batch * p->heads_q * p->seq_q;
+    *out_result = (ref_result){array_of(rows * p->dim_v), array_of(rows * p->dim_v), array_of(rows), array_of(rows)};
+    row_work w = {.problem = p,
+                  .q = array_of(p->dim_qk),
+                  .k = array_of((size_t)p->seq_k * p->dim_qk),
+                  .v = array_of((size_t)p->seq_k * p->dim_v),
+                  .score = array_of(p->seq_k),
+                  .weight = array_of(p->seq_k)};
+    const bool ok = out_result->o && out_result->o_bound && out_result->lse && out_result->lse_bound && w.q &&
+                    w.k && w.v && w.score && w.weight;
+    for (uint32_t b = 0; ok && b < p->batch; b++)
+        for (uint32_t h = 0; h < p->heads_q; h++)
+            solve_head(&w, b, h, out_result);
+    free(w.q);
+    free(w.k);
+    free(w.v);
+    free(w.score);
+    free(w.weight);
+    if (!ok)
+        ref_release(out_result);
+    return ok;
+}
+
+void ref_release(ref_result *result)
+{
+    free(result->o);
+    free(result->o_bound);
+    free(result->lse);
+    free(result->lse_bound);
+    *result = (ref_result){0};
+}

@@ -1,0 +1,48 @@
+/* Softmax attention on one device under one limits profile: the case table against the reference. */
+#include "test_softmax.h"
+
+START_TEST(table)
+{
+    const test_case *c = &test_cases[_i];
+    if (c->level > test.level)
+        return;
+    /* Half of the cases bring their own workspace. */
+    const trial_options options = {.workspace = _i % 2 ? TRIAL_EXACT : TRIAL_OWN};
+    trial_case(c, &options);
+}
+END_TEST
+
+/* Multiply-adds of a random case, and how many of them. */
+static const uint64_t random_work[] = {40000, 2000000, 30000000};
+static const int random_count[] = {6, 25, 150};
+
+START_TEST(random_cases)
+{
+    char name[64];
+    const uint64_t work = _i % 8 ? random_work[test.level] / 4 : random_work[test.level];
+    const test_case c = case_random(test.seed, (uint32_t)_i, work, name);
+    const trial_options options = {.workspace = _i % 2 ? TRIAL_LARGER : TRIAL_OWN};
+    trial_case(&c, &options);
+}
+END_TEST
+
+void add_table_tests(Suite *suite)
+{
+    TCase *c = tcase_create("table");
+    tcase_add_loop_test(c, table, 0, (int)test_case_count);
+    tcase_add_loop_test(c, random_cases, 0, random_count[test.level]);
+    suite_add_tcase(suite, c);
+}
+
+static void add(Suite *suite)
+{
+    add_table_tests(suite);
+    add_size_tests(suite);
+    add_slice_tests(suite);
+    add_poison_tests(suite);
+}
+
+int main(int argc, char **argv)
+{
+    return test_main(argc, argv, "softmax", add);
+}

@@ -1,0 +1,260 @@
+/* However a run is cut, spread and repeated, the result holds: budgets and threads to the bit, splits and tiles
+ * within the bound. */
+#include "test_softmax.h"
+
+#include <stdlib.h>
+
+#define HEADS(b, q, k, v) .batch = b, .heads_q = q, .heads_k = k, .heads_v = v
+
+static const test_case sliced[] = {
+    {.name = "sliced", HEADS(1, 2, 1, 1), .seq_q = 37, .seq_k = 150, .dim_qk = 16, .dim_v = 16},
+    {.name = "sliced_causal_f16", HEADS(1, 4, 2, 1), .seq_q = 41, .seq_k = 133, .dim_qk = 24, .dim_v = 40,
+     .dtypes = {FOVEA_F16, FOVEA_F16, FOVEA_F16, FOVEA_F16}, .mask = REF_CAUSAL, .shift = 1},
+    {.name = "sliced_rising", HEADS(1, 1, 1, 1), .seq_q = 3, .seq_k = 260, .dim_qk = 8, .dim_v = 8,
+     .values = VALUES_RISING, .layout = LAYOUT_ODD_GAPS},
+    {.name = "sliced_empty_rows", HEADS(2, 2, 1, 2), .seq_q = 90, .seq_k = 70, .dim_qk = 33, .dim_v = 7,
+     .dtypes = {FOVEA_F32, FOVEA_BF16, FOVEA_F16, FOVEA_BF16}, .mask = REF_CAUSAL},
+    {.name = "sliced_dim_64", HEADS(1, 2, 1, 1), .seq_q = 130, .seq_k = 390, .dim_qk = 64, .dim_v = 64,
+     .mask = REF_CAUSAL, .level = CASE_QUICK},
+    {.name = "sliced_dim_256", HEADS(1, 2, 1, 1), .seq_q = 20, .seq_k = 200, .dim_qk = 256, .dim_v = 256,
+     .dtypes = {FOVEA_F16, FOVEA_F16, FOVEA_F16, FOVEA_F32}, .level = CASE_QUICK},
+    {.name = "sliced_long", HEADS(1, 4, 2, 2), .seq_q = 300, .seq_k = 1100, .dim_qk = 64, .dim_v = 64,
+     .dtypes = {FOVEA_F32, FOVEA_F16, FOVEA_F16, FOVEA_F32}, .mask = REF_CAUSAL, .level = CASE_FULL},
+};
+enum { SLICED = sizeof sliced / sizeof sliced[0] };
+
+/* Two outputs of a run, to compare later runs with. */
+typedef struct outputs {
+    unsigned char *o, *lse;
+} outputs;
+
+static outputs keep(const trial *t)
+{
+    size_t size;
+    return (outputs){trial_output(t, TRIAL_O, &size), trial_output(t, TRIAL_LSE, &size)};
+}
+
+static void drop(outputs *x)
+{
+    free(x->o);
+    free(x->lse);
+}
+
+START_TEST(budgets_equal_to_the_bit)
+{
+    static const uint32_t budgets[] = {1, 7, 100, 0};
+    const test_case *c = &sliced[_i];
+    trial t;
+    if (c->level > test.level)
+        return;
+    trial_begin(&t, test.opened, c, 0);
+    trial_options options = {.cost_budget_us = FOVEA_UNBOUNDED, .split_count = 1};
+    trial_run(&t, &options);
+    trial_check(&t);
+    outputs whole = keep(&t);
+    for (size_t n = 0; n < sizeof budgets / sizeof budgets[0]; n++) {
+        options.cost_budget_us = budgets[n];
+        options.workspace = n % 2 ? TRIAL_OWN : TRIAL_EXACT;
+        trial_run(&t, &options);
+        trial_check(&t);
+        trial_same(&t, whole.o, whole.lse, "another budget");
+    }
+    drop(&whole);
+    trial_end(&t);
+}
+END_TEST
+
+/* With the planner's own split rule too: the budget alone may change no bit. */
+START_TEST(budgets_with_splits_equal_to_the_bit)
+{
+    static const uint32_t splits[] = {0, 3};
+    trial t;
+    for (int n = 0; n < 2; n++) {
+        trial_options options = {.cost_budget_us = FOVEA_UNBOUNDED, .split_count = splits[n]};
+        trial_begin(&t, test.opened, &sliced[_i], 0);
+        trial_run(&t, &options);
+        outputs whole = keep(&t);
+        options.cost_budget_us = 1;
+        options.workspace = TRIAL_EXACT;
+        trial_run(&t, &options);
+        trial_check(&t);
+        trial_same(&t, whole.o, whole.lse, "budget of 1 us");
+        drop(&whole);
+        trial_end(&t);
+    }
+}
+END_TEST
+
+START_TEST(splits_within_the_bound)
+{
+    static const uint32_t counts[] = {1, 2, 3, 5, 64};
+    const test_case *c = &sliced[_i];
+    trial t;
+    if (c->level > test.level)
+        return;
+    trial_begin(&t, test.opened, c, 0);
+    for (size_t n = 0; n < sizeof counts / sizeof counts[0]; n++) {
+        const trial_options options = {.split_count = counts[n], .workspace = n % 2 ? TRIAL_OWN : TRIAL_EXACT};
+        trial_run(&t, &options);
+        trial_check(&t);
+        ck_assert_uint_le(t.report.split_count, counts[n]);
+    }
+    trial_end(&t);
+}
+END_TEST
+
+START_TEST(every_tile)
+{
+    const test_case *c = &sliced[_i];
+    trial t;
+    uint32_t tiles = 1;
+    if (c->level > test.level)
+        return;
+    trial_begin(&t, test.opened, c, 0);
+    for (uint32_t n = 0; n <= tiles && n <= 32; n++) {
+        const trial_options options = {.tile = n};
+        trial_run(&t, &options);
+        tiles = t.report.tile_candidates;
+        trial_check(&t);
+    }
+    trial_end(&t);
+}
+END_TEST
+
+/* A split run wants workspace; less than it wants is refused or answered with fewer splits, never overrun. */
+START_TEST(small_workspace)
+{
+    trial t;
+    trial_begin(&t, test.opened, &sliced[1], 0);
+    const trial_options options = {.split_count = 3};
+    const fovea_softmax_params params = trial_params(&t, &options);
+    fovea_op *op = NULL;
+    test_ok(fovea_softmax_create(test.opened, &params, &op));
+    trial_run_op(&t, op, TRIAL_TOO_SMALL);
+    test_forget_messages();
+    trial_run_op(&t, op, TRIAL_LARGER);
+    trial_check(&t);
+    fovea_op_destroy(op);
+    trial_end(&t);
+}
+END_TEST
+
+START_TEST(repeated_runs_equal)
+{
+    trial t;
+    trial_begin(&t, test.opened, &sliced[_i], 0);
+    const trial_options options = {.split_count = _i % 2 ? 3 : 0};
+    const fovea_softmax_params params = trial_params(&t, &options);
+    fovea_op *op = NULL;
+    test_ok(fovea_softmax_create(test.opened, &params, &op));
+    trial_run_op(&t, op, TRIAL_OWN);
+    outputs first = keep(&t);
+    for (int n = 0; n < 4; n++) {
+        trial_run_op(&t, op, n % 2 ? TRIAL_EXACT : TRIAL_OWN);
+        trial_same(&t, first.o, first.lse, "a repeated run");
+    }
+    drop(&first);
+    fovea_op_destroy(op);
+    trial_end(&t);
+}
+END_TEST
+
+/* Many runs recorded before one submit, more submits than slots, runs of two ops in turn on the same workspace. */
+START_TEST(recorded_back_to_back)
+{
+    trial a, b;
+    const trial_options split = {.split_count = 3}, budget = {.cost_budget_us = 1};
+    trial_begin(&a, test.opened, &sliced[0], 0);
+    trial_begin(&b, test.opened, &sliced[1], 0);
+    fovea_op *op_a = NULL, *op_b = NULL;
+    const fovea_softmax_params params_a = trial_params(&a, &split), params_b = trial_params(&b, &budget);
+    test_ok(fovea_softmax_create(test.opened, &params_a, &op_a));
+    test_ok(fovea_softmax_create(test.opened, &params_b, &op_b));
+    const fovea_op_args args_a = trial_args(&a), args_b = trial_args(&b);
+    for (int n = 0; n < 12; n++) {
+        test_ok(fovea_op_run(op_a, &args_a));
+        test_ok(fovea_op_run(op_b, &args_b));
+        if (n % 2)
+            test_ok(fovea_device_submit(test.opened));
+    }
+    trial_fetch(&a);
+    trial_fetch(&b);
+    trial_check(&a);
+    trial_check(&b);
+    fovea_op_destroy(op_a);
+    fovea_op_destroy(op_b);
+    trial_end(&a);
+    trial_end(&b);
+}
+END_TEST
+
+/* The output of one run is the input of the next: ordered without a wait between. */
+START_TEST(chained_runs)
+{
+    const test_case c = {.name = "chained", HEADS(1, 2, 2, 2), .seq_q = 23, .seq_k = 23, .dim_qk = 12, .dim_v = 12};
+    const trial_options defaults = {.tile = 0};
+    trial first, second;
+    trial_begin(&first, test.opened, &c, 0);
+    trial_begin(&second, test.opened, &c, 0);
+    const fovea_softmax_params params = trial_params(&first, &defaults);
+    fovea_op *op = NULL;
+    test_ok(fovea_softmax_create(test.opened, &params, &op));
+    fovea_op_args args = trial_args(&first);
+    test_ok(fovea_op_run(op, &args));
+    args = trial_args(&second);
+    args.tensors[FOVEA_V] = (fovea_binding){first.tensors[TRIAL_O].buffer, first.tensors[TRIAL_O].offset};
+    test_ok(fovea_op_run(op, &args));
+    trial_fetch(&first);
+    trial_check(&first);
+    trial_tensor *v = &second.tensors[TRIAL_V];
+    const trial_tensor *o = &first.tensors[TRIAL_O];
+    memcpy(v->image + v->offset, o->after + o->offset, v->size - v->offset);
+    trial_fetch(&second);
+    memcpy(v->after, v->image, v->size); /* this buffer itself was not used */
+    trial_check(&second);
+    fovea_op_destroy(op);
+    trial_end(&first);
+    trial_end(&second);
+}
+END_TEST
+
+START_TEST(threads_equal)
+{
+    static const uint32_t counts[] = {1, 2, 5};
+    outputs one = {NULL, NULL};
+    if (strncmp(test.info.id, "cpu", 3) != 0)
+        return;
+    for (int n = 0; n < 3; n++) {
+        fovea_device_params params = test.params;
+        fovea_device *device = NULL;
+        trial t;
+        params.threads = counts[n];
+        test_status(NULL, FOVEA_OK, fovea_device_open(&params, &device));
+        trial_begin(&t, device, &sliced[_i], 0);
+        const trial_options options = {.split_count = 2, .cost_budget_us = 50};
+        trial_run(&t, &options);
+        trial_check(&t);
+        if (n == 0)
+            one = keep(&t);
+        trial_same(&t, one.o, one.lse, "another thread count");
+        trial_end(&t);
+        fovea_device_destroy(device);
+    }
+    drop(&one);
+}
+END_TEST
+
+void add_slice_tests(Suite *suite)
+{
+    TCase *c = tcase_create("slices");
+    tcase_add_loop_test(c, budgets_equal_to_the_bit, 0, SLICED);
+    tcase_add_loop_test(c, budgets_with_splits_equal_to_the_bit, 0, 4);
+    tcase_add_loop_test(c, splits_within_the_bound, 0, SLICED);
+    tcase_add_loop_test(c, every_tile, 0, SLICED);
+    tcase_add_test(c, small_workspace);
+    tcase_add_loop_test(c, repeated_runs_equal, 0, 4);
+    tcase_add_test(c, recorded_back_to_back);
+    tcase_add_test(c, chained_runs);
+    tcase_add_loop_test(c, threads_equal, 0, 4);
+    suite_add_tcase(suite, c);
+}

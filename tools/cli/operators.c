@@ -1,0 +1,86 @@
+#include "operators.h"
+
+#include <string.h>
+
+#define COUNT(rows)     (sizeof(rows) / sizeof *(rows))
+#define SOFTMAX(member) offsetof(request, params.softmax.member)
+#define DTYPE(slot)     (offsetof(request, dtypes) + (slot) * sizeof(uint32_t))
+
+/* clang-format off */
+static const key_name tier_names[] = {
+    {"default", FOVEA_TIER_DEFAULT}, {"portable", FOVEA_TIER_PORTABLE}, {"subgroup", FOVEA_TIER_SUBGROUP},
+    {"matrix", FOVEA_TIER_MATRIX},   {NULL, 0},
+};
+static const key_name dtype_names[] = {
+    {"f32", FOVEA_F32 + 1}, {"f16", FOVEA_F16 + 1}, {"bf16", FOVEA_BF16 + 1}, {NULL, 0}};
+static const key_name layout_names[] = {{"bhsd", LAYOUT_BHSD}, {"bshd", LAYOUT_BSHD}, {NULL, 0}};
+static const key_name unbounded_names[] = {{"unbounded", FOVEA_UNBOUNDED}, {NULL, 0}};
+static const key_name maximum_names[] = {{"maximum", FOVEA_MAXIMUM}, {NULL, 0}};
+
+static const tensor_row softmax_tensors[] = {
+    {"q", "q", FOVEA_Q, TENSOR_INPUT, false, FOVEA_SLOT_MAX, SOFTMAX(q),
+     {"batch", "heads_q", "seq_q", "dim_qk"}, "queries"},
+    {"k", "k", FOVEA_K, TENSOR_INPUT, false, FOVEA_SLOT_MAX, SOFTMAX(k),
+     {"batch", "heads_k", "seq_k", "dim_qk"}, "keys; heads_k divides heads_q"},
+    {"v", "v", FOVEA_V, TENSOR_INPUT, false, FOVEA_SLOT_MAX, SOFTMAX(v),
+     {"batch", "heads_v", "seq_k", "dim_v"}, "values; heads_v divides heads_q"},
+    {"o", "out", FOVEA_O, TENSOR_OUTPUT, false, FOVEA_Q, SOFTMAX(o),
+     {"batch", "heads_q", "seq_q", "dim_v"}, "result"},
+    {"lse", "lse", FOVEA_LSE, TENSOR_OUTPUT, true, FOVEA_SLOT_MAX, SOFTMAX(lse),
+     {"batch", "heads_q", "seq_q"}, "natural log of each row's sum of exp(score), float32"},
+};
+
+static const key_row softmax_keys[] = {
+    {"scale", KEY_REAL, SOFTMAX(scale), "0", NULL, "factor of q.k; 0 is 1 / sqrt(dim_qk) unless scale_literal"},
+    {"scale_literal", KEY_FLAG, SOFTMAX(scale_literal), "false", NULL, "scale as written, 0 included"},
+    {"causal", KEY_FLAG, SOFTMAX(causal), "false", NULL, "query i sees key j where j <= i + (seq_k - seq_q)"},
+    {"causal_top_left", KEY_FLAG, SOFTMAX(causal_top_left), "false", NULL, "with causal: j <= i"},
+    {"cost_budget_us", KEY_COUNT, SOFTMAX(cost_budget_us), "0", unbounded_names,
+     "most estimated device time of one dispatch; 0 is 50,000; results do not depend on it"},
+    {"min_tier", KEY_CHOICE, SOFTMAX(min_tier), "\"default\"", tier_names, "unsupported below this tier"},
+    {"split_count", KEY_COUNT, SOFTMAX(split_count), "0", NULL,
+     "parallel splits over keys; 0 is the planner's rule"},
+    {"seq_q_max", KEY_COUNT, SOFTMAX(seq_q_max), "0", NULL, "most queries of a run; 0 is q's extent"},
+    {"seq_k_max", KEY_COUNT, SOFTMAX(seq_k_max), "0", NULL, "most keys of a run; 0 is k's extent"},
+    {"tile", KEY_COUNT, SOFTMAX(tile), "0", NULL,
+     "0 is the planner's choice; n is candidate n - 1 of the report"},
+    {"q_dtype", KEY_CHOICE, DTYPE(FOVEA_Q), NULL, dtype_names, "dtype of q", "the array's"},
+    {"k_dtype", KEY_CHOICE, DTYPE(FOVEA_K), NULL, dtype_names, "dtype of k", "the array's"},
+    {"v_dtype", KEY_CHOICE, DTYPE(FOVEA_V), NULL, dtype_names, "dtype of v", "the array's"},
+    {"o_dtype", KEY_CHOICE, DTYPE(FOVEA_O), NULL, dtype_names, "dtype of o", "as q"},
+};
+
+/* Run arguments and storage, of every operator. */
+static const key_row common_keys[] = {
+    {"seq_q", KEY_COUNT, offsetof(request, args.seq_q), "\"maximum\"", maximum_names,
+     "queries of this run; rows of the outputs beyond them are 0"},
+    {"seq_k", KEY_COUNT, offsetof(request, args.seq_k), "\"maximum\"", maximum_names, "keys of this run"},
+    {"layout", KEY_CHOICE, offsetof(request, layout), "\"bhsd\"", layout_names,
+     "order of the dims of every 4-D array: [batch, heads, seq, dim] or [batch, seq, heads, dim]"},
+};
+/* clang-format on */
+
+static const key_table softmax_tables[] = {
+    {softmax_keys, COUNT(softmax_keys)},
+    {common_keys, COUNT(common_keys)},
+};
+
+static fovea_status create_softmax(fovea_device *device, const request *r, fovea_op **out_op)
+{
+    return fovea_softmax_create(device, &r->params.softmax, out_op);
+}
+
+const operator_row operators[] = {
+    {"softmax", "exact softmax attention, o = softmax(scale * q k^T + mask) v", create_softmax,
+     softmax_tensors, COUNT(softmax_tensors), softmax_tables, COUNT(softmax_tables)},
+};
+const size_t operator_count = COUNT(operators);
+
+const operator_row *operator_find(const char *name)
+{
+    for (size_t i = 0; i < operator_count; i++) {
+        if (!strcmp(name, operators[i].name))
+            return &operators[i];
+    }
+    return NULL;
+}

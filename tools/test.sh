@@ -1,0 +1,108 @@
+#!/bin/sh
+# test.sh [--full]: installs what is missing, builds, and runs the test suite on every software driver: the CPU backend,
+# the emulator, lavapipe and SwiftShader. A missing driver is a failure. Debian 12 and 13.
+#   (default)  the quick set, and a small part of it under AddressSanitizer and UndefinedBehaviorSanitizer
+#   --full     everything: all sanitized suites, a build without run-time compiler, a build with clang
+# The last line is `N passed, N failed, N skipped`. Exit: 0 all passed or skipped, 1 something failed, 2 bad usage or
+# another system.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/tools/common.sh"
+
+case ${1:-} in
+  '') set_name=quick ;;
+  --full) set_name=full ;;
+  *) complain "usage: test.sh [--full]"; exit 2 ;;
+esac
+
+begin=$(date +%s)
+sh "$root/tools/setup.sh"
+cd "$root"
+
+# ---- drivers ---------------------------------------------------------------------------------------------------
+
+VK_ICD_FILENAMES=$(lavapipe_icd):$(swiftshader_icd)
+FOVEA_TEST_REQUIRE=lavapipe,swiftshader
+if command -v oclgrind >/dev/null; then
+  FOVEA_TEST_REQUIRE=$FOVEA_TEST_REQUIRE,oclgrind
+fi
+export VK_ICD_FILENAMES FOVEA_TEST_REQUIRE
+unset VK_DRIVER_FILES VK_ADD_DRIVER_FILES VK_INSTANCE_LAYERS VK_LOADER_DRIVERS_SELECT || true
+
+# ---- parts -----------------------------------------------------------------------------------------------------
+
+logs='' # LABEL=FILE of every part, for summary.py
+
+# check LABEL COMMAND...: one step that is no meson test, such as a build. Counts as one test.
+check() {
+  label=$1
+  shift
+  start=$(date +%s)
+  file=build/check-$(printf '%s' "$label" | tr -c 'a-z0-9\n' '-').txt
+  say "== $label"
+  if "$@" >"$file.log" 2>&1; then
+    echo "1 passed, 0 failed, 0 skipped" >"$file"
+  else
+    tail -n 40 "$file.log"
+    echo "0 passed, 1 failed, 0 skipped" >"$file"
+  fi
+  logs="$logs $(printf '%s' "$label" | tr ' ' '_')=$file"
+  say "   $(elapsed "$start")"
+  grep -q '^1 passed' "$file"
+}
+
+# build FOLDER [OPTION...]: configures and compiles.
+build() {
+  configure "$@" && meson compile -C "$1"
+}
+
+build_with_clang() (
+  export CC=clang CXX=clang++
+  build "$@"
+)
+
+# suites LABEL FOLDER [ARGUMENT...]: runs meson tests of a build folder.
+suites() {
+  label=$1 folder=$2
+  shift 2
+  start=$(date +%s)
+  say "== $label"
+  rm -f "$folder"/meson-logs/testlog*.json
+  meson test -C "$folder" --no-rebuild "$@" || true
+  log=$(find "$folder/meson-logs" -name 'testlog*.json' | head -n 1)
+  logs="$logs $(printf '%s' "$label" | tr ' ' '_')=${log:-none}"
+  say "   $(elapsed "$start")"
+}
+
+mkdir -p build
+sanitizers="-Db_sanitize=address,undefined -Dbuildtype=debugoptimized"
+export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:strict_string_checks=1}"
+export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"
+
+if check "build" build build -Dauto_features=enabled; then
+  suites "$set_name set" build --setup "$set_name"
+fi
+
+# shellcheck disable=SC2086 # options
+if check "build with sanitizers" build build-asan -Dauto_features=enabled $sanitizers; then
+  if [ "$set_name" = full ]; then
+    suites "sanitized" build-asan --setup full --suite cpu --suite emu --suite unit
+  else
+    suites "sanitized" build-asan --setup sanitized
+  fi
+fi
+
+if [ "$set_name" = full ]; then
+  if check "build without shaderc" build build-noshaderc -Dauto_features=enabled -Dshaderc=disabled -Dwerror=true; then
+    suites "without shaderc" build-noshaderc --setup quick
+  fi
+  if check "build with clang" build_with_clang build-clang -Dauto_features=enabled -Dwerror=true; then
+    suites "with clang" build-clang --setup quick --suite cpu --suite unit
+  fi
+fi
+
+# ---- result ----------------------------------------------------------------------------------------------------
+
+say "Time: $(elapsed "$begin")"
+# shellcheck disable=SC2086 # a list
+python3 tools/summary.py --skips $logs
