@@ -1,3 +1,28 @@
+/* Softmax attention, part of the key tiles: reads the carried state (m, l, O before the division) and writes it:
+ *
+ *   S = scale Q K^T      P = exp2(S - m)      l = row sums of P      O = P V / l        m: what was subtracted
+ *
+ * in one pass over tiles of keys with a running maximum (Milakov and Gimelshein, "Online normalizer calculation for
+ * softmax", 2018; Dao, "FlashAttention-2", 2023). m follows the row maximum only where that rose by more than 8 in
+ * log2 units, so that O is seldom rescaled; any m is exact, for l and O carry the same factor.
+ *
+ *                        KEYS = LANE_COLS * TN                      COLS = LANE_COLS * TV
+ *                        key tile n   key tile n + 1                column block b
+ *                      +------------+------------+               +--------------------+
+ *   ROWS =             | S, P       |            |               | O                  |
+ *   LANE_ROWS * TM     |            |    ->      |               |                    |
+ *                      +------------+------------+               +--------------------+
+ *
+ * A workgroup owns one row tile of a unit (queries times the heads that share a key head) and one column block, and walks
+ * the tile list from the slice's first tile to its last, ascending, so that any cut into slices gives the bits of one
+ * pass. A lane (row_lane, col_lane) owns, in registers,
+ *   TM rows: groups of ROW_PACK adjacent rows, LANE_ROWS groups apart (ROW_OF)
+ *   TN keys of S and P, LANE_COLS apart, so that the lanes' n-th keys are adjacent
+ *   TV columns of O as float4s, LANE_COLS float4s apart
+ * Q and K pass through shared memory in chunks of CHUNK head dims, P and V in steps of V_KEYS keys. 8x8x8 does 4
+ * multiply-adds per word read from there, 4x4x4 does 2.
+ *
+ * Shared memory: SOFTMAX_SHARED_FLOAT4 in abi/softmax.h. Barriers: include/softmax_core.inc numbers them. */
 #include "abi/softmax.h"
 #define PARAMS(P) SOFTMAX_STATE_PARAMS(P)
 #define BUFFERS(IN, OUT, IO) SOFTMAX_STATE_BUFFERS(IN, OUT, IO)

@@ -94,6 +94,51 @@ void test_status_at(fovea_device *device, fovea_status wanted, fovea_status stat
                  fovea_status_name(wanted), reason);
 }
 
+/* ---- what this process takes --------------------------------------------------------------------------------- */
+
+bool test_is_cpu(void)
+{
+    return strncmp(test.info.id, "cpu", 3) == 0;
+}
+
+bool test_takes_number(int n)
+{
+    return (uint32_t)n % test.parts == test.part;
+}
+
+/* What kernels are specialised on, roughly: two cases that differ here need kernels of their own. */
+static uint64_t kernels_of(const test_case *c)
+{
+    const bool wide = c->shift % 4 == 0 && c->layout != LAYOUT_ODD_GAPS;
+    const uint64_t options = (uint64_t)(c->mask != REF_FULL) << 2 | (uint64_t)c->no_lse << 1 | wide;
+    const uint64_t dtypes = ((c->dtypes.q * 4u + c->dtypes.k) * 4u + c->dtypes.v) * 4u + c->dtypes.o;
+    return ((c->dim_qk * 1031u + c->dim_v) * (uint64_t)256 + dtypes) * 8 + options;
+}
+
+bool test_takes(const test_case *c)
+{
+    return c->level <= test.level && case_hash(5, kernels_of(c)) % test.parts == test.part;
+}
+
+/* ---- ops that stay for a while ------------------------------------------------------------------------------- */
+
+enum { KEPT = 24 };
+static fovea_op *kept[KEPT];
+static uint32_t kept_next;
+
+void test_keep_op(fovea_op *op)
+{
+    fovea_op_destroy(kept[kept_next]);
+    kept[kept_next] = op;
+    kept_next = (kept_next + 1) % KEPT;
+}
+
+static void destroy_kept(void)
+{
+    for (int i = 0; i < KEPT; i++)
+        test_keep_op(NULL);
+}
+
 /* ---- the device --------------------------------------------------------------------------------------------- */
 
 bool test_required(const char *name)
@@ -164,6 +209,14 @@ static bool parse_level(const char *value)
     return false;
 }
 
+static bool parse_part(const char *value)
+{
+    char *end;
+    test.part = (uint32_t)strtoul(value, &end, 10);
+    test.parts = *end == '/' ? (uint32_t)strtoul(end + 1, NULL, 10) : 0;
+    return test.part < test.parts;
+}
+
 static bool parse_argument(const char *argument)
 {
     const char *value;
@@ -173,6 +226,8 @@ static bool parse_argument(const char *argument)
         return parse_profile(value);
     else if ((value = value_of(argument, "level")))
         return parse_level(value);
+    else if ((value = value_of(argument, "part")))
+        return parse_part(value);
     else if ((value = value_of(argument, "validation")))
         test.validation = (uint32_t)strtoul(value, NULL, 10);
     else if ((value = value_of(argument, "compile")))
@@ -186,7 +241,7 @@ static bool parse_argument(const char *argument)
 
 static bool parse_arguments(int argc, char **argv)
 {
-    test = (test_context){.device = "cpu", .profile = &test_profiles[0], .level = CASE_QUICK, .seed = 1};
+    test = (test_context){.device = "cpu", .profile = &test_profiles[0], .level = CASE_QUICK, .parts = 1, .seed = 1};
     for (int i = 1; i < argc; i++)
         if (!parse_argument(argv[i])) {
             fprintf(stderr, "unknown argument '%s'\n", argv[i]);
@@ -267,7 +322,9 @@ int test_main(int argc, char **argv, const char *name, void (*add)(Suite *suite)
     if (status != FOVEA_OK)
         return refused(status);
     const int failed = run(name, add);
-    if (failed == 0)
+    if (failed == 0) {
+        destroy_kept();
         fovea_device_destroy(test.opened);
+    }
     return failed != 0;
 }

@@ -1,6 +1,6 @@
 /* What every suite shares: the device under test, its limits profile, what the library logged, and the runner.
  *
- * A suite is run as  test_x [device=cpu] [profile=desktop] [level=quick] [validation=0] [compile=0] [seed=1].
+ * A suite is run as  test_x [device=cpu] [profile=desktop] [level=quick] [part=0/1] [validation=0] [compile=0] [seed=1].
  * Exit 0 passed, 1 failed, 77 the device is not on this machine. The environment variable FOVEA_TEST_REQUIRE, a
  * list such as "lavapipe,swiftshader", makes an absent device a failure instead. */
 #ifndef TESTS_HARNESS_H
@@ -36,6 +36,7 @@ typedef struct test_context {
     const char *device; /* as named on the command line */
     const test_profile *profile;
     case_level level; /* cases above it are left out */
+    uint32_t part, parts; /* this process takes every parts-th group of cases, beginning with part */
     uint32_t validation, compile;
     uint64_t seed;
     fovea_device_info info;
@@ -49,6 +50,18 @@ extern test_context test;
 
 /* Parses the command line, opens the device and runs the suites that `add` puts into the runner. */
 int test_main(int argc, char **argv, const char *name, void (*add)(Suite *suite));
+
+/* Whether a case belongs to this process: its level, and its part. Cases that need the same kernels share a part. */
+bool test_takes(const test_case *c);
+/* The same for tests that are not cases: number n of its kind. */
+bool test_takes_number(int n);
+
+/* Whether the device is the CPU itself, where kernels cost nothing to make. */
+bool test_is_cpu(void);
+
+/* Keeps an op of test.opened for a while and destroys it later: ops of the same kind made meanwhile share its kernels,
+ * which drivers take seconds to compile. */
+void test_keep_op(fovea_op *op);
 
 /* Drops the messages so far: for tests that provoke errors. */
 void test_forget_messages(void);

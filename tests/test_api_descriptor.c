@@ -128,12 +128,14 @@ START_TEST(legal_descriptor)
 {
     fovea_softmax_params params = api_params();
     fovea_op *op = NULL;
+    if (!test_takes_number(_i))
+        return;
     for (int n = 0; n < 6; n++)
         api_apply(&params, &legal[_i].patches[n]);
     const fovea_status status = fovea_softmax_create(test.opened, &params, &op);
     ck_assert_msg(status == FOVEA_OK, "%s: %s: %s", legal[_i].name, fovea_status_name(status), api_error());
     ck_assert_ptr_nonnull(op);
-    fovea_op_destroy(op);
+    test_keep_op(op);
 }
 END_TEST
 

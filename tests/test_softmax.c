@@ -4,7 +4,7 @@
 START_TEST(table)
 {
     const test_case *c = &test_cases[_i];
-    if (c->level > test.level)
+    if (!test_takes(c))
         return;
     /* Half of the cases bring their own workspace. */
     const trial_options options = {.workspace = _i % 2 ? TRIAL_EXACT : TRIAL_OWN};
@@ -14,11 +14,13 @@ END_TEST
 
 /* Multiply-adds of a random case, and how many of them. */
 static const uint64_t random_work[] = {40000, 2000000, 30000000};
-static const int random_count[] = {6, 25, 150};
+static const int random_count[] = {8, 24, 150};
 
 START_TEST(random_cases)
 {
     char name[64];
+    if (!test_takes_number(_i))
+        return;
     const uint64_t work = _i % 8 ? random_work[test.level] / 4 : random_work[test.level];
     const test_case c = case_random(test.seed, (uint32_t)_i, work, name);
     const trial_options options = {.workspace = _i % 2 ? TRIAL_LARGER : TRIAL_OWN};

@@ -45,7 +45,7 @@ START_TEST(budgets_equal_to_the_bit)
     static const uint32_t budgets[] = {1, 7, 100, 0};
     const test_case *c = &sliced[_i];
     trial t;
-    if (c->level > test.level)
+    if (!test_takes(c))
         return;
     trial_begin(&t, test.opened, c, 0);
     trial_options options = {.cost_budget_us = FOVEA_UNBOUNDED, .split_count = 1};
@@ -69,6 +69,8 @@ START_TEST(budgets_with_splits_equal_to_the_bit)
 {
     static const uint32_t splits[] = {0, 3};
     trial t;
+    if (!test_takes(&sliced[_i]))
+        return;
     for (int n = 0; n < 2; n++) {
         trial_options options = {.cost_budget_us = FOVEA_UNBOUNDED, .split_count = splits[n]};
         trial_begin(&t, test.opened, &sliced[_i], 0);
@@ -90,7 +92,7 @@ START_TEST(splits_within_the_bound)
     static const uint32_t counts[] = {1, 2, 3, 5, 64};
     const test_case *c = &sliced[_i];
     trial t;
-    if (c->level > test.level)
+    if (!test_takes(c))
         return;
     trial_begin(&t, test.opened, c, 0);
     for (size_t n = 0; n < sizeof counts / sizeof counts[0]; n++) {
@@ -108,7 +110,7 @@ START_TEST(every_tile)
     const test_case *c = &sliced[_i];
     trial t;
     uint32_t tiles = 1;
-    if (c->level > test.level)
+    if (!test_takes(c))
         return;
     trial_begin(&t, test.opened, c, 0);
     for (uint32_t n = 0; n <= tiles && n <= 32; n++) {
@@ -125,6 +127,8 @@ END_TEST
 START_TEST(small_workspace)
 {
     trial t;
+    if (!test_takes(&sliced[1]))
+        return;
     trial_begin(&t, test.opened, &sliced[1], 0);
     const trial_options options = {.split_count = 3};
     const fovea_softmax_params params = trial_params(&t, &options);
@@ -134,7 +138,7 @@ START_TEST(small_workspace)
     test_forget_messages();
     trial_run_op(&t, op, TRIAL_LARGER);
     trial_check(&t);
-    fovea_op_destroy(op);
+    test_keep_op(op);
     trial_end(&t);
 }
 END_TEST
@@ -142,6 +146,8 @@ END_TEST
 START_TEST(repeated_runs_equal)
 {
     trial t;
+    if (!test_takes(&sliced[_i]))
+        return;
     trial_begin(&t, test.opened, &sliced[_i], 0);
     const trial_options options = {.split_count = _i % 2 ? 3 : 0};
     const fovea_softmax_params params = trial_params(&t, &options);
@@ -154,7 +160,7 @@ START_TEST(repeated_runs_equal)
         trial_same(&t, first.o, first.lse, "a repeated run");
     }
     drop(&first);
-    fovea_op_destroy(op);
+    test_keep_op(op);
     trial_end(&t);
 }
 END_TEST
@@ -164,6 +170,8 @@ START_TEST(recorded_back_to_back)
 {
     trial a, b;
     const trial_options split = {.split_count = 3}, budget = {.cost_budget_us = 1};
+    if (!test_takes(&sliced[0]))
+        return;
     trial_begin(&a, test.opened, &sliced[0], 0);
     trial_begin(&b, test.opened, &sliced[1], 0);
     fovea_op *op_a = NULL, *op_b = NULL;
@@ -181,8 +189,8 @@ START_TEST(recorded_back_to_back)
     trial_fetch(&b);
     trial_check(&a);
     trial_check(&b);
-    fovea_op_destroy(op_a);
-    fovea_op_destroy(op_b);
+    test_keep_op(op_a);
+    test_keep_op(op_b);
     trial_end(&a);
     trial_end(&b);
 }
@@ -194,6 +202,8 @@ START_TEST(chained_runs)
     const test_case c = {.name = "chained", HEADS(1, 2, 2, 2), .seq_q = 23, .seq_k = 23, .dim_qk = 12, .dim_v = 12};
     const trial_options defaults = {.tile = 0};
     trial first, second;
+    if (!test_takes(&c))
+        return;
     trial_begin(&first, test.opened, &c, 0);
     trial_begin(&second, test.opened, &c, 0);
     const fovea_softmax_params params = trial_params(&first, &defaults);
@@ -212,7 +222,7 @@ START_TEST(chained_runs)
     trial_fetch(&second);
     memcpy(v->after, v->image, v->size); /* this buffer itself was not used */
     trial_check(&second);
-    fovea_op_destroy(op);
+    test_keep_op(op);
     trial_end(&first);
     trial_end(&second);
 }
@@ -222,7 +232,7 @@ START_TEST(threads_equal)
 {
     static const uint32_t counts[] = {1, 2, 5};
     outputs one = {NULL, NULL};
-    if (strncmp(test.info.id, "cpu", 3) != 0)
+    if (!test_is_cpu())
         return;
     for (int n = 0; n < 3; n++) {
         fovea_device_params params = test.params;

@@ -136,7 +136,10 @@ void trial_run(trial *t, const trial_options *options)
         ck_abort_msg("%s: create gave %s: %s", trial_text(t, text), fovea_status_name(status), reason);
     }
     trial_run_op(t, op, options->workspace);
-    fovea_op_destroy(op);
+    if (t->device == test.opened)
+        test_keep_op(op);
+    else
+        fovea_op_destroy(op);
 }
 
 /* A workspace between guards, all of it NaN before the run. */
@@ -214,7 +217,7 @@ static void solve(trial *t)
                      .scale = scale,
                      .mask = c->mask,
                      .o_dtype = c->dtypes.o,
-                     .gpu = strncmp(test.info.id, "cpu", 3) != 0};
+                     .gpu = !test_is_cpu()};
     ref_view *views[] = {&p.q, &p.k, &p.v};
     for (int n = TRIAL_Q; n <= TRIAL_V; n++) {
         const trial_tensor *x = &t->tensors[n];

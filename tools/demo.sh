@@ -42,7 +42,8 @@ say
 say "== 3 of 5: devices"
 build/tools/fovea info
 devices=$(build/tools/fovea info --json |
-  python3 -c 'import json, sys; print("\n".join(d["id"] for d in json.load(sys.stdin)["devices"]))')
+  python3 -c 'import json, sys; print("\n".join(d["id"] for d in json.load(sys.stdin)["devices"]))' |
+  grep -v '^cpu:') # cpu:1 and on are the CPU with older instruction sets
 
 say
 say "== 4 of 5: $image, denoised"
@@ -52,7 +53,7 @@ for device in $devices; do
   output=build/demo/denoised-$(printf '%s' "$device" | tr -c 'a-z0-9\n' '-').png
   say
   say "$device:"
-  if build/examples/denoise --sigma 25 --seed 1 --crop 192 --device "$device" "$image" "$output" 2>"$output.log"; then
+  if build/examples/denoise --sigma 25/255 --seed 1 --crop 192 --device "$device" "$image" "$output" 2>"$output.log"; then
     say "  $root/$output"
   else
     tail -n 3 "$output.log"

@@ -16,8 +16,7 @@ LAST = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 SKIP_ALL = re.compile(r"^1\.\.0\s*#\s*skip\S*\s*(.*)$", re.IGNORECASE)
 FAILED, PASSED, SKIPPED = "failed", "passed", "skipped"
 OF_MESON = {"OK": PASSED, "EXPECTEDFAIL": PASSED, "SKIP": SKIPPED}  # all others failed
-
-
+LISTED_MOST, WIDTH_MOST = 40, 240  # of the lists of failures and skips, and of their lines
 FAULT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|Assertion")
 
 
@@ -101,7 +100,10 @@ def main():
         print(f"{label}: " + ", ".join(f"{counts.get(r, 0)} {r}" for r in total))
     for result, title in ((SKIPPED, "Skipped:"), (FAILED, "Failed:")):
         if listed[result] and (show_skips or result == FAILED):
-            print("\n".join([title] + listed[result]))
+            rest = len(listed[result]) - LISTED_MOST
+            print("\n".join([title] + [line[:WIDTH_MOST] for line in listed[result][:LISTED_MOST]]))
+            if rest > 0:
+                print(f"  and {rest} more")
     print("{passed} passed, {failed} failed, {skipped} skipped".format(**total))
     return 1 if total[FAILED] else 0
 

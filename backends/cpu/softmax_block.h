@@ -1,15 +1,15 @@
 /* The inner loops of softmax attention for one block of rows and one tile of keys.
  *
- * Rows lie in the lanes: a block is `vectors` vectors of rows wide (1 to ROW_VECTORS, a literal in every copy of
+ * Rows lie in the lanes: a block is `vectors` vectors of rows wide (1 or 2, a literal in both copies of
  * this code). Every array is stored with rows fastest and the block's width as its stride:
  *
  *      q [dim_qk][width]   the queries, transposed, times scale
  *      s [keys][width]     scores, then weights
  *      acc [dim_v][width]  the output's numerator, transposed
  *
- *      scores   s[j][rows]   = sum_d k[j][d] * q[d][rows]      8 keys x 3 vectors in registers (AVX-512)
+ *      scores   s[j][rows]   = sum_d k[j][d] * q[d][rows]      8 keys x 2 vectors in registers (AVX-512)
  *      weigh    s[j][rows]   = 2^(s - m), maxima, sums and the rescale rule, lane by lane
- *      values   acc[c][rows] += sum_j v[j][c] * s[j][rows]     8 columns x 3 vectors in registers
+ *      values   acc[c][rows] += sum_j v[j][c] * s[j][rows]     8 columns x 2 vectors in registers
  *
  * Both products broadcast one element of K or V, which are read row by row as they are stored, and nothing is ever
  * reduced across lanes. Each element of acc is one chain of fused operations in the order of the keys, so that no
@@ -27,13 +27,9 @@
 
 #include "vector.h"
 
-/* Register blocking: KEYS_AT_ONCE keys (or columns of V) by ROW_VECTORS vectors of accumulators. */
-#if defined(__AVX512F__)
-enum { ROW_VECTORS = 3, KEYS_AT_ONCE = 8 };
-#elif defined(__aarch64__)
-enum { ROW_VECTORS = 3, KEYS_AT_ONCE = 8 };
-#elif defined(__AVX2__)
-enum { ROW_VECTORS = 3, KEYS_AT_ONCE = 4 };
+/* Register blocking: ROW_VECTORS vectors of rows by KEYS_AT_ONCE keys (or columns of V), half of the register file. */
+#if defined(__AVX512F__) || defined(__aarch64__)
+enum { ROW_VECTORS = 2, KEYS_AT_ONCE = 8 };
 #else
 enum { ROW_VECTORS = 2, KEYS_AT_ONCE = 4 };
 #endif
@@ -93,15 +89,15 @@ INLINE void scores_of(const int vectors, const int keys, const softmax_block *bl
 
 INLINE void scores(const int vectors, const softmax_block *block, const softmax_tile *tile)
 {
-    const int width = vectors * LANES;
+    const size_t width = (size_t)vectors * LANES;
     const uint32_t count = tile->some;
     uint32_t j = 0;
     for (; j + KEYS_AT_ONCE <= count; j += KEYS_AT_ONCE)
-        scores_of(vectors, KEYS_AT_ONCE, block, tile->k + j * tile->k_row, tile->k_row, block->s + j * (size_t)width);
-    for (; j + 2 <= count; j += 2)
-        scores_of(vectors, 2, block, tile->k + j * tile->k_row, tile->k_row, block->s + j * (size_t)width);
-    if (j < count)
-        scores_of(vectors, 1, block, tile->k + j * tile->k_row, tile->k_row, block->s + j * (size_t)width);
+        scores_of(vectors, KEYS_AT_ONCE, block, tile->k + j * tile->k_row, tile->k_row, block->s + j * width);
+    for (; j + 3 <= count; j += 3)
+        scores_of(vectors, 3, block, tile->k + j * tile->k_row, tile->k_row, block->s + j * width);
+    for (; j < count; j++)
+        scores_of(vectors, 1, block, tile->k + j * tile->k_row, tile->k_row, block->s + j * width);
 }
 
 /* ---- weights ---------------------------------------------------------------------------------------------- */
@@ -237,17 +233,17 @@ INLINE void values_of(const int vectors, const int columns, const int marked, co
 INLINE void values(const int vectors, const int marked, const softmax_block *block, const softmax_tile *tile,
                    uint32_t begin, uint32_t end)
 {
-    const int width = vectors * LANES;
-    const float *p = block->s + begin * (size_t)width;
+    const size_t width = (size_t)vectors * LANES;
+    const float *p = block->s + begin * width;
     const float *v = tile->v + begin * tile->v_row;
     const uint32_t count = end - begin;
     uint32_t c = 0;
     for (; c + KEYS_AT_ONCE <= block->dim_v; c += KEYS_AT_ONCE)
-        values_of(vectors, KEYS_AT_ONCE, marked, p, count, v + c, tile->v_row, block->acc + c * (size_t)width);
-    for (; c + 2 <= block->dim_v; c += 2)
-        values_of(vectors, 2, marked, p, count, v + c, tile->v_row, block->acc + c * (size_t)width);
-    if (c < block->dim_v)
-        values_of(vectors, 1, marked, p, count, v + c, tile->v_row, block->acc + c * (size_t)width);
+        values_of(vectors, KEYS_AT_ONCE, marked, p, count, v + c, tile->v_row, block->acc + c * width);
+    for (; c + 3 <= block->dim_v; c += 3)
+        values_of(vectors, 3, marked, p, count, v + c, tile->v_row, block->acc + c * width);
+    for (; c < block->dim_v; c++)
+        values_of(vectors, 1, marked, p, count, v + c, tile->v_row, block->acc + c * width);
 }
 
 /* ---- the block -------------------------------------------------------------------------------------------- */
@@ -272,19 +268,6 @@ static void attend_2(const softmax_block *block, const softmax_tile *tile)
     attend(2, block, tile);
 }
 
-#if !defined(__SSE2__) || defined(__AVX2__)
-static void attend_3(const softmax_block *block, const softmax_tile *tile)
-{
-    attend(3, block, tile);
-}
-#endif
-
-static void (*const attend_block[ROW_VECTORS])(const softmax_block *, const softmax_tile *) = {
-    attend_1,
-    attend_2,
-#if !defined(__SSE2__) || defined(__AVX2__)
-    attend_3,
-#endif
-};
+static void (*const attend_block[ROW_VECTORS])(const softmax_block *, const softmax_tile *) = {attend_1, attend_2};
 
 #endif

@@ -40,7 +40,11 @@ typedef uint16_t vhalf_memory __attribute__((vector_size(VECTOR_BYTES / 2), alig
 
 /* For helpers that must become straight-line code around constant arguments. */
 #define INLINE static inline __attribute__((always_inline, unused))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 INLINE vfloat v_load(const float *memory)
 {

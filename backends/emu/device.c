@@ -154,9 +154,10 @@ static fovea_status buffer_create(fv_device *device, uint64_t size, fv_memory me
     buffer->base.size = size ? (size + 15) / 16 * 16 : 16;
     buffer->base.mappable = memory == FV_MEMORY_STAGING;
     buffer->words = fv_alloc(host, (size_t)buffer->base.size, 1);
-    buffer->cells = fv_alloc(host, (size_t)(buffer->base.size / 4), sizeof *buffer->cells);
-    fv_require(host, buffer->words && buffer->cells, FOVEA_OUT_OF_DEVICE_MEMORY,
-               "no memory for a buffer of %llu bytes", (unsigned long long)size);
+    if (memory == FV_MEMORY_DEVICE)
+        buffer->cells = fv_alloc(host, (size_t)(buffer->base.size / 4), sizeof *buffer->cells);
+    fv_require(host, buffer->words && (buffer->cells || memory == FV_MEMORY_STAGING),
+               FOVEA_OUT_OF_HOST_MEMORY, "no memory for a buffer of %llu bytes", (unsigned long long)size);
     memset(buffer->words, 0xff, (size_t)buffer->base.size); /* NaN in every dtype */
     *out_buffer = &buffer->base;
     return FOVEA_OK;

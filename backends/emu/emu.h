@@ -23,7 +23,7 @@ typedef struct fv_emu_device {
 typedef struct fv_emu_buffer {
     fv_buffer base;
     uint32_t *words;
-    fv_emu_cell *cells; /* one a word */
+    fv_emu_cell *cells; /* one a word; NULL in staging memory, which no kernel may touch */
 } fv_emu_buffer;
 
 typedef struct fv_emu_kernel {

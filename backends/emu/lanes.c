@@ -19,7 +19,7 @@
 #endif
 
 enum {
-    STACK_BYTES = ADDRESS_SANITIZER ? 512 << 10 : 128 << 10,
+    STACK_BYTES = ADDRESS_SANITIZER ? 512 << 10 : 64 << 10,
     GUARD_BYTES = 256 /* at a stack's low end, to be found as it was */
 };
 static const unsigned char GUARD = 0xa5;
@@ -91,9 +91,9 @@ fovea_status fv_emu_lanes_reserve(fv_host *host, fv_emu_lanes *lanes, uint32_t c
 
 /* ---- switching -------------------------------------------------------------------------------- */
 
-/* A lane enters its stack by setcontext and from then on switches by setjmp and longjmp, which make no system call.
- * The address sanitizer takes a longjmp for an unwinding, and swapcontext for an unannounced switch; with it, both
- * ways are a getcontext and a setcontext. */
+/* A lane enters its stack by setcontext and from then on switches by setjmp and longjmp, which make no system
+ * call. The address sanitizer takes a longjmp for an unwinding, and swapcontext for an unannounced switch;
+ * with it, both ways are a getcontext and a setcontext. */
 #if ADDRESS_SANITIZER
 
 static void switch_context(ucontext_t *from, const ucontext_t *to)

@@ -7,19 +7,38 @@
 /* Tokens left before an epoch must end: far above what a list can use in a lifetime. */
 #define TOKENS_MAX 0xf0000000u
 
-static fovea_status fail_range(fv_emu_device *device, const char *what, const fv_range *range)
-{
-    return fv_fail(device->base.host, FOVEA_INTERNAL,
-                   "%s: bytes %llu + %llu of a buffer of %llu are out of its bounds or "
-                   "misaligned",
-                   what, (unsigned long long)range->offset, (unsigned long long)range->size,
-                   (unsigned long long)(range->buffer ? range->buffer->size : 0));
-}
-
 static bool range_legal(const fv_range *range, uint64_t alignment)
 {
     return range->buffer && range->offset % alignment == 0 && range->size <= range->buffer->size &&
            range->offset <= range->buffer->size - range->size;
+}
+
+static fovea_status check_range(fv_emu_device *device, const char *what, const fv_range *range,
+                                uint64_t alignment)
+{
+    if (range_legal(range, alignment))
+        return FOVEA_OK;
+    return fv_fail(device->base.host, FOVEA_INTERNAL,
+                   "%s: bytes %llu + %llu of a buffer of %llu; the offset must be a multiple of %llu", what,
+                   (unsigned long long)range->offset, (unsigned long long)range->size,
+                   (unsigned long long)(range->buffer ? range->buffer->size : 0),
+                   (unsigned long long)alignment);
+}
+
+/* What a binding must be, besides: not empty, within the device's range, in memory for kernels. */
+static fovea_status check_binding(fv_emu_device *device, const char *what, const fv_range *range)
+{
+    const fovea_device_limits *limits = &device->limits;
+    const fovea_status status = check_range(device, what, range, limits->storage_offset_alignment);
+    if (status != FOVEA_OK)
+        return status;
+    if (range->size == 0 || range->size > limits->storage_range)
+        return fv_fail(device->base.host, FOVEA_INTERNAL,
+                       "%s: a binding of %llu bytes; the device takes 1 to %llu", what,
+                       (unsigned long long)range->size, (unsigned long long)limits->storage_range);
+    if (!((const fv_emu_buffer *)range->buffer)->cells)
+        return fv_fail(device->base.host, FOVEA_INTERNAL, "%s: staging memory is bound to a kernel", what);
+    return FOVEA_OK;
 }
 
 /* ---- dispatch -------------------------------------------------------------------------------- */
@@ -27,11 +46,11 @@ static bool range_legal(const fv_range *range, uint64_t alignment)
 static fovea_status bind_views(fv_emu_device *device, const fv_emu_kernel *kernel,
                                const fv_dispatch *dispatch)
 {
-    uint64_t alignment = device->limits.storage_offset_alignment;
     for (const fv_emu_name *name = kernel->text->buffers; name->name; name++) {
         const fv_range *range = &dispatch->bindings[name->number];
-        if (!range_legal(range, alignment) || range->size == 0 || range->size > device->limits.storage_range)
-            return fail_range(device, name->name, range);
+        const fovea_status status = check_binding(device, name->name, range);
+        if (status != FOVEA_OK)
+            return status;
         const fv_emu_buffer *buffer = (const fv_emu_buffer *)range->buffer;
         device->machine.views[name->number] = (fv_emu_view){.name = name->name,
                                                             .words = buffer->words + range->offset / 4,
@@ -127,7 +146,7 @@ static fovea_status note_range(fv_emu_device *device, const char *what, const fv
                                bool write)
 {
     const fv_emu_buffer *buffer = (const fv_emu_buffer *)range->buffer;
-    const uint64_t end = (range->offset + range->size + 3) / 4;
+    const uint64_t end = buffer->cells ? (range->offset + range->size + 3) / 4 : 0;
     for (uint64_t i = range->offset / 4; i < end; i++) {
         const bool legal = write ? fv_emu_note_write(&buffer->cells[i], token, device->machine.epoch)
                                  : fv_emu_note_read(&buffer->cells[i], token, device->machine.epoch);
@@ -146,11 +165,12 @@ static fovea_status run_copy(fv_emu_device *device, const fv_copy *copy, uint32_
     const bool bytes =
         source->buffer && target->buffer && source->buffer->mappable && target->buffer->mappable;
     const uint64_t alignment = bytes ? 1 : 4;
-    if (!range_legal(source, alignment) || source->size % alignment != 0)
-        return fail_range(device, "copy source", source);
-    if (!range_legal(target, alignment) || target->size != source->size)
-        return fail_range(device, "copy target", target);
     fovea_status status = FOVEA_OK;
+    fv_try(check_range(device, "copy source", source, alignment));
+    fv_try(check_range(device, "copy target", target, alignment));
+    fv_require(device->base.host, source->size == target->size && source->size % alignment == 0,
+               FOVEA_INTERNAL, "copy of %llu bytes to %llu", (unsigned long long)source->size,
+               (unsigned long long)target->size);
     fv_try(note_range(device, "copy source", source, token, false));
     fv_try(note_range(device, "copy target", target, token, true));
     memmove((unsigned char *)((const fv_emu_buffer *)target->buffer)->words + target->offset,
@@ -163,15 +183,16 @@ fail:
 static fovea_status run_fill(fv_emu_device *device, const fv_fill *fill, uint32_t token)
 {
     const fv_range *target = &fill->target;
-    if (!range_legal(target, 4) || target->size % 4 != 0)
-        return fail_range(device, "fill", target);
-    const fovea_status status = note_range(device, "fill", target, token, true);
-    if (status != FOVEA_OK)
-        return status;
+    fovea_status status = FOVEA_OK;
+    fv_try(check_range(device, "fill", target, 4));
+    fv_require(device->base.host, target->size % 4 == 0, FOVEA_INTERNAL, "fill of %llu bytes",
+               (unsigned long long)target->size);
+    fv_try(note_range(device, "fill", target, token, true));
     uint32_t *words = ((const fv_emu_buffer *)target->buffer)->words + target->offset / 4;
     for (uint64_t i = 0; i < target->size / 4; i++)
         words[i] = fill->value;
-    return FOVEA_OK;
+fail:
+    return status;
 }
 
 /* ---- the list -------------------------------------------------------------------------------- */

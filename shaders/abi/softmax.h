@@ -82,10 +82,10 @@
     ((SOFTMAX_V_KEYS(lane_cols) * ((tv) / 4u) + (lane_rows) - 1u) / (lane_rows))
 #define SOFTMAX_SLOTS_MOST 16
 
-/* Whether softmax_direct and softmax_state take a tile: lane_cols a power of two, the chunk and tv multiples of 4,
- * slots and shared memory within the bounds above, and, with subgroups, whole ones. */
+/* Whether softmax_direct and softmax_state take a tile: lane_cols a power of two from 2, the chunk and tv multiples of 4,
+ * slots and shared memory within the bounds above, and, with subgroups (a power of two too), whole ones. */
 #define SOFTMAX_TILE_FITS(lane_rows, lane_cols, tm, tn, tv, chunk, subgroup)                  \
-    ((lane_rows) > 0u && (lane_cols) > 0u && ((lane_cols) & ((lane_cols) - 1u)) == 0u &&      \
+    ((lane_rows) > 0u && (lane_cols) > 1u && ((lane_cols) & ((lane_cols) - 1u)) == 0u &&      \
      (chunk) > 0u && (chunk) % 4u == 0u && (tv) % 4u == 0u &&                                 \
      SOFTMAX_Q_SLOTS(lane_cols, tm, chunk) <= SOFTMAX_SLOTS_MOST &&                           \
      SOFTMAX_K_SLOTS(lane_rows, tn, chunk) <= SOFTMAX_SLOTS_MOST &&                           \
@@ -93,12 +93,25 @@
      SOFTMAX_SHARED_FLOAT4(lane_rows, lane_cols, tm, tn, tv, chunk, subgroup) <= SOFTMAX_SHARED_MOST && \
      ((subgroup) == 0u || (lane_rows) * (lane_cols) % (subgroup) == 0u))
 
-/* Upper bounds of the loop iterations of one invocation, over all its loops: for a key tile of its list, and besides.
- * Loops over slots, rows, keys and columns of a lane are unrolled by every driver that counts. */
-#define SOFTMAX_TRIPS_PER_TILE(lane_rows, lane_cols, tm, tn, tv, chunk, dim_qk, subgroup)                  \
-    (1u + ((dim_qk) + (chunk) - 1u) / (chunk) * (1u + (chunk) / 4u) + 2u * SOFTMAX_PARTS(lane_cols, subgroup) + \
-     (tn) * ((lane_cols) / SOFTMAX_V_KEYS(lane_cols) + (lane_cols)))
-#define SOFTMAX_TRIPS_FIXED(lane_rows, lane_cols, tm, tn, tv, chunk, subgroup) 16u
+/* Upper bounds of the loop iterations of one invocation, over all its loops and with none of them unrolled: for a key
+ * tile of its list (scores, softmax, meetings of lanes, products), and besides. */
+#define SOFTMAX_GROUPS(tm) (((tm) + 3u) / 4u)
+#define SOFTMAX_TRIPS_SCORES(lane_rows, lane_cols, tm, tn, chunk, dim_qk)                                     \
+    (((dim_qk) + (chunk) - 1u) / (chunk) *                                                                    \
+     (1u + 2u * (SOFTMAX_Q_SLOTS(lane_cols, tm, chunk) + SOFTMAX_K_SLOTS(lane_rows, tn, chunk)) +             \
+      (chunk) / 4u * (1u + (tm) + (tn) * (1u + (tm)))))
+#define SOFTMAX_TRIPS_SOFTMAX(tm, tn, tv) ((tm) * (9u + 5u * (tn) + (tv) / 4u))
+#define SOFTMAX_TRIPS_MEET(lane_cols, tm, subgroup) \
+    (2u * (SOFTMAX_PARTS(lane_cols, subgroup) + 8u) * (1u + (tm)))
+#define SOFTMAX_TRIPS_PRODUCTS(lane_rows, lane_cols, tm, tn, tv)                                              \
+    ((lane_cols) * (tn) / SOFTMAX_V_KEYS(lane_cols) *                                                         \
+         (1u + (tn) * (1u + SOFTMAX_GROUPS(tm)) + 2u * SOFTMAX_V_SLOTS(lane_rows, lane_cols, tv)) +           \
+     (lane_cols) * (tn) * (1u + SOFTMAX_GROUPS(tm) + (tv) / 4u * (1u + SOFTMAX_GROUPS(tm))))
+#define SOFTMAX_TRIPS_PER_TILE(lane_rows, lane_cols, tm, tn, tv, chunk, dim_qk, subgroup)                      \
+    (1u + SOFTMAX_TRIPS_SCORES(lane_rows, lane_cols, tm, tn, chunk, dim_qk) + SOFTMAX_TRIPS_SOFTMAX(tm, tn, tv) + \
+     SOFTMAX_TRIPS_MEET(lane_cols, tm, subgroup) + SOFTMAX_TRIPS_PRODUCTS(lane_rows, lane_cols, tm, tn, tv))
+#define SOFTMAX_TRIPS_FIXED(lane_rows, lane_cols, tm, tn, tv, chunk, subgroup)                                 \
+    (2u * SOFTMAX_Q_SLOTS(lane_cols, tm, chunk) + SOFTMAX_K_SLOTS(lane_rows, tn, chunk) + 4u * (tm) * (1u + (tv) / 4u))
 /* softmax_finish: the iterations of one invocation. */
 #define SOFTMAX_FINISH_TRIPS(rows, cols, splits) \
     (((rows) * ((cols) / 4u) + SOFTMAX_FINISH_LANES - 1u) / SOFTMAX_FINISH_LANES * (1u + 2u * (splits)))

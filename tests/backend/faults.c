@@ -68,7 +68,8 @@ START_TEST(every_host_allocation_may_fail)
         atomic_store(&under_test.memory.fail_at, atomic_load(&under_test.memory.calls) + failures);
         status = open_and_use(&b);
         atomic_store(&under_test.memory.fail_at, -1);
-        ck_assert(status == FOVEA_OK || status == FOVEA_OUT_OF_HOST_MEMORY);
+        ck_assert_msg(status == FOVEA_OK || status == FOVEA_OUT_OF_HOST_MEMORY,
+                      "allocation %d: status %d: %s", failures, (int)status, under_test.host.error);
         if (b.device && status != FOVEA_OK)
             recover(&b);
         bench_close(&b);

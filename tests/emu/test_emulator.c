@@ -29,27 +29,37 @@ static void close_bench(bench *b)
     fv_host_release(&b->host);
 }
 
-/* A mappable buffer with these words, or zeroes. */
-static fv_buffer *make_buffer(bench *b, const uint32_t *words, uint64_t count)
+/* Copies words between a kernel's buffer and memory, through staging. */
+static void transfer(bench *b, fv_buffer *buffer, uint32_t *words, uint64_t bytes, bool upload)
 {
-    fv_buffer *buffer;
+    fv_buffer *staging;
     void *memory;
-    ck_assert_int_eq(fv_backend_emulator.buffer_create(b->device, count * 4, FV_MEMORY_STAGING, &buffer),
+    ck_assert_int_eq(fv_backend_emulator.buffer_create(b->device, bytes, FV_MEMORY_STAGING, &staging),
                      FOVEA_OK);
-    ck_assert_int_eq(fv_backend_emulator.buffer_map(buffer, 0, count * 4, &memory), FOVEA_OK);
-    if (words)
-        memcpy(memory, words, count * 4);
-    else
-        memset(memory, 0, count * 4);
-    fv_backend_emulator.buffer_unmap(buffer, 0, count * 4);
-    return buffer;
+    ck_assert_int_eq(fv_backend_emulator.buffer_map(staging, 0, bytes, &memory), FOVEA_OK);
+    const fv_range kernels = {buffer, 0, bytes}, hosts = {staging, 0, bytes};
+    const fv_command command = {.kind = FV_COMMAND_COPY,
+                                .copy = {upload ? hosts : kernels, upload ? kernels : hosts}};
+    if (upload)
+        memcpy(memory, words, bytes);
+    ck_assert_int_eq(fv_backend_emulator.execute(b->device, &command, 1), FOVEA_OK);
+    if (!upload)
+        memcpy(words, memory, bytes);
+    fv_backend_emulator.buffer_unmap(staging, 0, bytes);
+    fv_backend_emulator.buffer_destroy(staging);
 }
 
-static const uint32_t *words_of(fv_buffer *buffer)
+/* A buffer for kernels with these words, or zeroes. */
+static fv_buffer *make_buffer(bench *b, const uint32_t *words, uint64_t count)
 {
-    void *memory;
-    ck_assert_int_eq(fv_backend_emulator.buffer_map(buffer, 0, buffer->size, &memory), FOVEA_OK);
-    return memory;
+    uint32_t copy[PLACES * WORDS_OUT] = {0};
+    fv_buffer *buffer;
+    ck_assert_int_eq(fv_backend_emulator.buffer_create(b->device, count * 4, FV_MEMORY_DEVICE, &buffer),
+                     FOVEA_OK);
+    if (words)
+        memcpy(copy, words, count * 4);
+    transfer(b, buffer, copy, count * 4, true);
+    return buffer;
 }
 
 static fv_range whole(fv_buffer *buffer, uint64_t words)
@@ -126,9 +136,12 @@ static void expect_words(const words_case *c, uint32_t lane, float out[WORDS_OUT
     out[15] = -1.0f;
 }
 
-static void check_words(const words_case *c, fv_buffer *buffers[4])
+static void check_words(bench *b, const words_case *c, fv_buffer *buffers[4])
 {
-    const uint32_t *words = words_of(buffers[1]), *sums = words_of(buffers[2]), *marks = words_of(buffers[3]);
+    uint32_t words[PLACES * WORDS_OUT], sums[PLACES], marks[PLACES / 2];
+    transfer(b, buffers[1], words, sizeof words, false);
+    transfer(b, buffers[2], sums, sizeof sums, false);
+    transfer(b, buffers[3], marks, sizeof marks, false);
     for (uint32_t place = 0; place < PLACES; place++) {
         const uint32_t lane = place % LANES;
         float expected[WORDS_OUT], row[4];
@@ -173,7 +186,7 @@ static void run_words(const char *module, bool subgroup)
     commands[2] = commands[0];
     ck_assert_int_eq(fv_backend_emulator.record(b.device, commands, 3), FOVEA_OK);
     ck_assert_msg(fv_backend_emulator.submit(b.device) == FOVEA_OK, "%s", b.host.error);
-    check_words(&c, buffers);
+    check_words(&b, &c, buffers);
     fv_backend_emulator.kernel_destroy(kernel);
     for (uint32_t i = 0; i < 4; i++)
         fv_backend_emulator.buffer_destroy(buffers[i]);
@@ -261,10 +274,12 @@ START_TEST(planted_faults)
     ck_assert_int_eq(fv_backend_emulator.record(r.b.device, &r.command, 1), FOVEA_OK);
     const fovea_status status = fv_backend_emulator.submit(r.b.device);
     if (!p->message) {
+        uint32_t words[PLACES];
         ck_assert_msg(status == FOVEA_OK, "%s", r.b.host.error);
+        transfer(&r.b, r.result, words, sizeof words, false);
         for (uint32_t i = 0; i < PLACES; i++) {
             const uint32_t from = i / LANES * LANES + LANES - 1 - i % LANES;
-            ck_assert_uint_eq(words_of(r.result)[i], from * from);
+            ck_assert_uint_eq(words[i], from * from);
         }
     } else {
         ck_assert_int_eq(status, FOVEA_INTERNAL);
@@ -320,7 +335,9 @@ START_TEST(long_list)
         ck_assert_int_eq(fv_backend_emulator.record(b.device, commands, 2), FOVEA_OK);
     }
     ck_assert_int_eq(fv_backend_emulator.submit(b.device), FOVEA_OK);
-    ck_assert_uint_eq(words_of(buffer)[3], FV_EMU_COMMANDS);
+    uint32_t words[4];
+    transfer(&b, buffer, words, sizeof words, false);
+    ck_assert_uint_eq(words[3], FV_EMU_COMMANDS);
     fv_backend_emulator.buffer_destroy(buffer);
     close_bench(&b);
 }
