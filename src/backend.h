@@ -148,6 +148,9 @@ struct fv_backend {
 
     /* Appends to the device's open list; copies what it needs. No allocation from the host's allocator, no wait. */
     fovea_status (*record)(fv_device *device, const fv_command *commands, uint32_t count);
+    /* Marks a border of the open list where its submission is cut in two, so that a watchdog that times submissions
+     * sees shorter ones. Best effort: a list has a fixed number of parts. NULL: no watchdog to fear. */
+    fovea_status (*cut)(fv_device *device);
     /* Sends the open list; waits, within the timeout, only while all slots are in flight. */
     fovea_status (*submit)(fv_device *device);
     /* Waits, within the timeout, for all that was submitted. */

@@ -209,7 +209,20 @@ fovea_status fovea_device_get_limits(const fovea_device *device, fovea_device_li
 
 fovea_status fovea_device_submit(fovea_device *device)
 {
-    return device ? device->backend->submit(device->driver) : FOVEA_INVALID;
+    if (!device)
+        return FOVEA_INVALID;
+    device->unsent_s = 0.0;
+    return device->backend->submit(device->driver);
+}
+
+fovea_status fv_device_spend(fovea_device *device, double seconds)
+{
+    const double most_s = 0.5; /* of one submission; the strictest watchdog known to us allows 2 */
+    device->unsent_s += seconds;
+    if (device->unsent_s < most_s || !device->backend->cut)
+        return FOVEA_OK;
+    device->unsent_s = 0.0;
+    return device->backend->cut(device->driver);
 }
 
 fovea_status fovea_device_wait(fovea_device *device)

@@ -15,6 +15,7 @@ struct fovea_device {
     fovea_device_params params; /* complete; strings are not kept */
     fovea_device_limits limits; /* clamped */
     fovea_tier tier;            /* the best one in force */
+    double unsent_s;            /* estimated device time recorded since the last submit or cut */
     pthread_mutex_t lock;       /* guards the members below */
     fv_pipeline *pipelines;     /* shared between ops */
     fv_buffer *workspace;       /* shared by all runs: the queue orders them */
@@ -27,6 +28,9 @@ struct fovea_buffer {
     fv_buffer *memory;
     uint64_t size;
 };
+
+/* Tells that `seconds` of estimated device time were recorded, and cuts the submission where they add up. */
+fovea_status fv_device_spend(fovea_device *device, double seconds);
 
 /* Grows the device's workspace to at least `size` bytes. */
 fovea_status fv_device_reserve(fovea_device *device, uint64_t size);

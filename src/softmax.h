@@ -132,7 +132,7 @@ typedef struct softmax_bound {
 
 /* One run, ready to become commands. */
 typedef struct softmax_emission {
-    const fovea_device *device;
+    fovea_device *device;
     const softmax_shape *shape;
     const softmax_variant *variant;
     const softmax_cut *cut;

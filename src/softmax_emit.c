@@ -68,6 +68,16 @@ static fovea_status barrier(const softmax_emission *run)
     return run->record(run->device->driver, &command, 1);
 }
 
+/* After a dispatch over `items` items: where device time adds up, the submission is cut. */
+static fovea_status spend(const softmax_emission *run, uint64_t items)
+{
+    const softmax_cut *cut = run->cut;
+    if (run->record != run->device->backend->record)
+        return FOVEA_OK; /* executed at once */
+    return fv_device_spend(run->device, softmax_seconds(run->device, run->shape, &run->variant->tile,
+                                                        items * cut->splits, cut->slice_tiles));
+}
+
 static fovea_status emit_direct(const softmax_emission *run, uint64_t first_item, uint64_t item_count)
 {
     const softmax_bound *bound = run->bound;
@@ -150,6 +160,7 @@ static fovea_status emit_carried(const softmax_emission *run, uint64_t first_ite
     for (uint64_t begin = 0; begin < cut->split_tiles; begin += cut->slice_tiles) {
         fv_try(emit_state(run, first_item, item_count, (uint32_t)begin));
         fv_try(barrier(run));
+        fv_try(spend(run, item_count));
     }
     fv_try(emit_finish(run, first_item, item_count));
     if (first_item + item_count < cut->items)
@@ -166,6 +177,8 @@ fovea_status softmax_emit(const softmax_emission *run)
     for (uint64_t first = 0; first < cut->items; first += cut->slice_items) {
         const uint64_t count = fv_min(cut->slice_items, cut->items - first);
         fv_try(cut->direct ? emit_direct(run, first, count) : emit_carried(run, first, count));
+        if (cut->direct)
+            fv_try(spend(run, count));
     }
 fail:
     return status;

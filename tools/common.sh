@@ -51,6 +51,12 @@ configure() {
   fi
 }
 
+# host_tests FOLDER SETUP: names of the tests that need no driver and look at code, not at the tree: CPU, emulator, units.
+host_tests() {
+  meson test -C "$1" --no-rebuild --list --setup "$2" 2>/dev/null | sed -n 's:^.* / ::p' |
+    grep -E '(^| )(cpu|emulator)|^malloc$|^modules$' | grep -v 'cpu\.'
+}
+
 # elapsed START: minutes and seconds since `date +%s` was START.
 elapsed() {
   seconds=$(($(date +%s) - $1))

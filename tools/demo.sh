@@ -40,7 +40,9 @@ swiftshader=$(swiftshader_icd)
 
 say
 say "== 3 of 5: devices"
-build/tools/fovea info
+build/tools/fovea info | grep -E '^(id|name|driver|driver_info|tier|limits.shared_memory|limits.workgroup_invocations): |^$'
+say
+say "More: build/tools/fovea info"
 devices=$(build/tools/fovea info --json |
   python3 -c 'import json, sys; print("\n".join(d["id"] for d in json.load(sys.stdin)["devices"]))' |
   grep -v '^cpu:') # cpu:1 and on are the CPU with older instruction sets
@@ -53,7 +55,7 @@ for device in $devices; do
   output=build/demo/denoised-$(printf '%s' "$device" | tr -c 'a-z0-9\n' '-').png
   say
   say "$device:"
-  if build/examples/denoise --sigma 25/255 --seed 1 --crop 192 --device "$device" "$image" "$output" 2>"$output.log"; then
+  if timeout 600 build/examples/denoise --sigma 25/255 --seed 1 --crop 192 --device "$device" "$image" "$output" 2>"$output.log"; then
     say "  $root/$output"
   else
     tail -n 3 "$output.log"

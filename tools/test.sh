@@ -74,18 +74,29 @@ suites() {
   say "   $(elapsed "$start")"
 }
 
-# suites_on_host LABEL FOLDER SETUP: the tests that need no driver and look at code, not at the tree: CPU, emulator, units.
+# suites_on_host LABEL FOLDER SETUP: those of host_tests.
 suites_on_host() {
   label=$1 folder=$2 setup=$3
-  meson test -C "$folder" --no-rebuild --list --setup "$setup" 2>/dev/null | sed -n 's:^.* / ::p' |
-    grep -E '(^| )(cpu|emulator)|^malloc$|^modules$' | grep -v 'cpu\.' >"$folder/host-tests.txt" || true
-  [ -s "$folder/host-tests.txt" ] || complain "$folder: no tests for the host alone"
+  host_tests "$folder" "$setup" >"$folder/host-tests.txt" || complain "$folder: no tests for the host alone"
   set --
   while read -r name; do
     set -- "$@" "$name"
   done <"$folder/host-tests.txt"
   suites "$label" "$folder" --setup "$setup" "$@"
 }
+
+# The library as another project finds it.
+link_by_pkg_config() (
+  stage=$root/build/stage
+  rm -rf "$stage"
+  meson install -C build --no-rebuild --quiet --destdir "$stage" || exit 1
+  PKG_CONFIG_PATH=$(dirname "$(find "$stage" -name fovea.pc)")
+  PKG_CONFIG_SYSROOT_DIR=$stage
+  LD_LIBRARY_PATH=$(dirname "$PKG_CONFIG_PATH")
+  export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR LD_LIBRARY_PATH
+  # shellcheck disable=SC2046 # flags
+  cc -std=c11 examples/first.c -o "$stage/first" $(pkg-config --cflags --libs fovea) && "$stage/first"
+)
 
 mkdir -p build
 sanitizers="-Db_sanitize=address,undefined -Dbuildtype=debugoptimized"
@@ -94,7 +105,9 @@ export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"
 
 if check "build" build build -Dauto_features=enabled; then
   suites "$set_name set" build --setup "$set_name"
+  check "install and pkg-config" link_by_pkg_config || true
 fi
+check "readme tables" python3 tools/readme.py --check || true
 
 # shellcheck disable=SC2086 # options
 if check "build with sanitizers" build build-asan -Dauto_features=enabled $sanitizers; then

@@ -149,7 +149,7 @@ static fovea_status buffer_create(fv_device *device, uint64_t size, fv_memory me
     if (!buffer)
         return fv_fail(host, FOVEA_OUT_OF_HOST_MEMORY, "no memory for a buffer");
     buffer->base.device = device;
-    fv_require(host, size <= SIZE_MAX / 8, FOVEA_OUT_OF_DEVICE_MEMORY, "no memory for a buffer of %llu bytes",
+    fv_require(host, size <= SIZE_MAX / 8, FOVEA_OUT_OF_HOST_MEMORY, "no memory for a buffer of %llu bytes",
                (unsigned long long)size);
     buffer->base.size = size ? (size + 15) / 16 * 16 : 16;
     buffer->base.mappable = memory == FV_MEMORY_STAGING;

@@ -60,6 +60,7 @@ const fv_backend fv_backend_vulkan = {
     .kernel_destroy = fv_vk_kernel_destroy,
     .kernel_stats = fv_vk_kernel_stats,
     .record = fv_vk_record,
+    .cut = fv_vk_cut,
     .submit = fv_vk_submit,
     .wait = fv_vk_wait,
     .execute = fv_vk_execute,

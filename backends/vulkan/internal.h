@@ -122,12 +122,15 @@ typedef struct fv_vk_sets {
 
 typedef enum fv_vk_list_state { FV_VK_LIST_IDLE, FV_VK_LIST_OPEN, FV_VK_LIST_IN_FLIGHT } fv_vk_list_state;
 
-/* A command buffer with all that must live as long as it is in flight. */
+enum { FV_VK_PARTS_MAX = 32 }; /* of a list */
+
+/* Command buffers with all that must live as long as it is in flight. */
 typedef struct fv_vk_list {
     fv_vk_list_state state;
     fovea_status broken; /* a record failed half-way: the list is dropped, not sent */
     VkCommandPool pool;
-    VkCommandBuffer commands;
+    VkCommandBuffer parts[FV_VK_PARTS_MAX]; /* made when first needed; submitted in order */
+    uint32_t part;                          /* the one that records */
     VkFence fence;
     fv_vk_sets sets;
     struct fv_vk_list *next; /* of the lists that outlived their execute */
@@ -229,6 +232,8 @@ fovea_status fv_vk_list_create(fv_vk_device *device, fv_vk_list *list);
 void fv_vk_list_release(fv_vk_device *device, fv_vk_list *list);
 fovea_status fv_vk_list_record(fv_vk_device *device, fv_vk_list *list, const fv_command *commands,
                                uint32_t count);
+/* Ends the part that records and begins the next one; does nothing where none is left or nothing was recorded. */
+fovea_status fv_vk_list_cut(fv_vk_device *device, fv_vk_list *list);
 fovea_status fv_vk_list_send(fv_vk_device *device, fv_vk_list *list);
 /* Waits for `count` lists, at most FV_VK_SLOTS_MAX; those not in flight are done. */
 fovea_status fv_vk_list_wait(fv_vk_device *device, fv_vk_list *lists, uint32_t count);
@@ -238,6 +243,7 @@ fovea_status fv_vk_list_poll(fv_vk_device *device, fv_vk_list *list);
 /* ---- submit.c -------------------------------------------------------------------------------- */
 
 fovea_status fv_vk_record(fv_device *device, const fv_command *commands, uint32_t count);
+fovea_status fv_vk_cut(fv_device *device);
 fovea_status fv_vk_submit(fv_device *device);
 fovea_status fv_vk_wait(fv_device *device);
 fovea_status fv_vk_execute(fv_device *device, const fv_command *commands, uint32_t count);

@@ -1,7 +1,18 @@
-/* One command buffer's life: idle, open while commands are recorded, in flight until its fence says done. */
+/* A list's life: idle, open while commands are recorded, in flight until its fence says done. */
 #include "internal.h"
 
 #include <assert.h>
+
+static VkResult make_part(fv_vk_device *device, fv_vk_list *list, uint32_t part)
+{
+    const VkCommandBufferAllocateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+        .commandPool = list->pool,
+        .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+        .commandBufferCount = 1,
+    };
+    return device->vk.AllocateCommandBuffers(device->handle, &info, &list->parts[part]);
+}
 
 fovea_status fv_vk_list_create(fv_vk_device *device, fv_vk_list *list)
 {
@@ -19,16 +30,8 @@ fovea_status fv_vk_list_create(fv_vk_device *device, fv_vk_list *list)
         list->pool = VK_NULL_HANDLE;
         return fv_vk_device_fail(device, result, "vkCreateCommandPool");
     }
-    const VkCommandBufferAllocateInfo commands = {
-        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
-        .commandPool = list->pool,
-        .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
-        .commandBufferCount = 1,
-    };
-    result = vk->AllocateCommandBuffers(device->handle, &commands, &list->commands);
-    if (result != VK_SUCCESS)
-        return fv_vk_device_fail(device, result, "vkAllocateCommandBuffers");
-    return FOVEA_OK;
+    result = make_part(device, list, 0);
+    return result == VK_SUCCESS ? FOVEA_OK : fv_vk_device_fail(device, result, "vkAllocateCommandBuffers");
 }
 
 void fv_vk_list_release(fv_vk_device *device, fv_vk_list *list)
@@ -55,13 +58,27 @@ static VkResult ready_fence(fv_vk_device *device, fv_vk_list *list)
     return result;
 }
 
-static fovea_status begin(fv_vk_device *device, fv_vk_list *list)
+static VkResult begin_part(fv_vk_device *device, fv_vk_list *list, uint32_t part)
 {
-    const fv_vk_device_functions *vk = &device->vk;
     const VkCommandBufferBeginInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
         .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT,
     };
+    list->part = part;
+    return device->vk.BeginCommandBuffer(list->parts[part], &info);
+}
+
+/* Every part ends with a barrier that shows its writes to the host; the barriers that its commands begin with order
+ * it after earlier submissions of the queue. */
+static VkResult end_part(fv_vk_device *device, fv_vk_list *list)
+{
+    fv_vk_record_end(&device->vk, list->parts[list->part]);
+    return device->vk.EndCommandBuffer(list->parts[list->part]);
+}
+
+static fovea_status begin(fv_vk_device *device, fv_vk_list *list)
+{
+    const fv_vk_device_functions *vk = &device->vk;
     VkResult result = ready_fence(device, list);
     if (result != VK_SUCCESS)
         return fv_vk_device_fail(device, result, "vkCreateFence");
@@ -71,7 +88,7 @@ static fovea_status begin(fv_vk_device *device, fv_vk_list *list)
     result = fv_vk_sets_reset(&list->sets);
     if (result != VK_SUCCESS)
         return fv_vk_device_fail(device, result, "vkResetDescriptorPool");
-    result = vk->BeginCommandBuffer(list->commands, &info);
+    result = begin_part(device, list, 0);
     if (result != VK_SUCCESS)
         return fv_vk_device_fail(device, result, "vkBeginCommandBuffer");
     list->state = FV_VK_LIST_OPEN;
@@ -88,31 +105,55 @@ fovea_status fv_vk_list_record(fv_vk_device *device, fv_vk_list *list, const fv_
         if (status != FOVEA_OK)
             return status;
     }
-    const VkResult result = fv_vk_record_commands(&device->vk, list->commands, &list->sets, commands, count);
+    const VkResult result = fv_vk_record_commands(&device->vk, list->parts[list->part], &list->sets, commands, count);
     if (result == VK_SUCCESS)
         return FOVEA_OK;
     list->broken = fv_vk_device_fail(device, result, "recording: descriptor sets");
     return list->broken;
 }
 
+fovea_status fv_vk_list_cut(fv_vk_device *device, fv_vk_list *list)
+{
+    if (list->state != FV_VK_LIST_OPEN || list->broken != FOVEA_OK || list->part + 1 == FV_VK_PARTS_MAX)
+        return FOVEA_OK;
+    VkResult result = end_part(device, list);
+    if (result == VK_SUCCESS && !list->parts[list->part + 1])
+        result = make_part(device, list, list->part + 1);
+    if (result == VK_SUCCESS)
+        result = begin_part(device, list, list->part + 1);
+    if (result != VK_SUCCESS)
+        list->broken = fv_vk_device_fail(device, result, "vkBeginCommandBuffer");
+    return list->broken;
+}
+
+/* One submission a part: drivers may run the command buffers of one submission as one job. */
+static VkResult submit_parts(fv_vk_device *device, const fv_vk_list *list)
+{
+    VkResult result = VK_SUCCESS;
+    for (uint32_t part = 0; part <= list->part && result == VK_SUCCESS; part++) {
+        const VkSubmitInfo info = {
+            .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+            .commandBufferCount = 1,
+            .pCommandBuffers = &list->parts[part],
+        };
+        const VkFence fence = part == list->part ? list->fence : VK_NULL_HANDLE;
+        result = device->vk.QueueSubmit(device->queue, 1, &info, fence);
+    }
+    return result;
+}
+
 fovea_status fv_vk_list_send(fv_vk_device *device, fv_vk_list *list)
 {
     assert(list->state == FV_VK_LIST_OPEN);
-    const VkSubmitInfo info = {
-        .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-        .commandBufferCount = 1,
-        .pCommandBuffers = &list->commands,
-    };
     list->state = FV_VK_LIST_IDLE; /* whatever fails from here on drops what was recorded */
     if (list->broken != FOVEA_OK)
         return fv_fail(device->base.host, list->broken,
                        "the commands recorded since the last submit were dropped: recording failed");
-    fv_vk_record_end(&device->vk, list->commands);
-    VkResult result = device->vk.EndCommandBuffer(list->commands);
+    VkResult result = end_part(device, list);
     if (result != VK_SUCCESS)
         return fv_vk_device_fail(device, result, "vkEndCommandBuffer");
     pthread_mutex_lock(&device->lock);
-    result = device->vk.QueueSubmit(device->queue, 1, &info, list->fence);
+    result = submit_parts(device, list);
     pthread_mutex_unlock(&device->lock);
     if (result != VK_SUCCESS)
         return fv_vk_device_fail(device, result, "vkQueueSubmit");

@@ -18,6 +18,12 @@ fail:
     return status;
 }
 
+fovea_status fv_vk_cut(fv_device *base)
+{
+    fv_vk_device *device = (fv_vk_device *)base;
+    return fv_vk_list_cut(device, &device->slots[device->open]);
+}
+
 fovea_status fv_vk_submit(fv_device *base)
 {
     fv_vk_device *device = (fv_vk_device *)base;

@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""What RADV makes of the kernels on AMD GPUs that need not be there: registers, spills, shared memory, waves per SIMD and
+the share of multiply-adds in the inner loops.
+
+  radv.py --modules build/shaders/modules.c            prints the table
+  radv.py --modules build/shaders/modules.c --write    ... and keeps it as table.json
+  radv.py --modules build/shaders/modules.c --check    compares with table.json; fails on a regression
+
+Runs where Mesa's RADV honours RADV_FORCE_FAMILY (Mesa 25.0 of Debian 13), with a C compiler, Vulkan headers and loader.
+Under another Mesa version --check reports and does not gate. Exit: 0 good, 1 regression, 77 no such driver.
+
+Columns: `scores` and `products` are the inner loops of S = Q K^T and O += P V; each says which share of its issue slots
+holds a multiply-add (a dual-issue slot of navi31 may hold two).
+"""
+import argparse
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+FAMILIES = {'vega10': 64, 'navi21': 32, 'navi31': 32}  # and the subgroup size that the kernels are planned for
+DTYPES = {'f32': 0, 'f16': 1}
+# Kernel, shape, dim, {lane rows, lane cols, chunk}: the tiles of a desktop GPU.
+TILES = [('softmax_direct', (8, 8, 8), 64, (16, 8, 16)),
+         ('softmax_direct', (8, 8, 8), 128, (8, 16, 16)),
+         ('softmax_direct', (8, 8, 8), 256, (8, 32, 16)),
+         ('softmax_state', (8, 8, 8), 64, (16, 8, 16)),
+         ('softmax_direct', (4, 4, 4), 64, (8, 16, 16)),
+         ('softmax_direct', (1, 4, 4), 128, (4, 32, 16))]
+BINDINGS = {'softmax_direct': 5, 'softmax_state': 4}
+STATISTICS = {'VGPRs': 'registers', 'Spilled VGPRs': 'spills', 'Scratch size': 'scratch', 'LDS size': 'shared',
+              'Subgroups per SIMD': 'waves', 'Code size': 'code'}
+GOAL = 0.6  # of the desktop shape's loops
+MULTIPLY_ADD = re.compile(r'\bv_(?:dual_)?(?:pk_)?(?:fma|fmac|mac|mad|fmaak|fmamk)(?:_legacy)?_f32')
+
+
+def constants(shape, dim, lanes, dtype, subgroup):
+    values = [lanes[0], lanes[1], shape[0], shape[1], shape[2], lanes[2], dim, dim, 0, dtype, dtype, 0, 1, 1, 1, 1, 1, 1,
+              subgroup]
+    return ['%d=%d' % pair for pair in enumerate(values)] + ['31=%d' % (lanes[0] * lanes[1])]
+
+
+def inner_loops(code):
+    """(slots, slots with a multiply-add, masked) of each innermost loop of a listing with BBn: labels."""
+    slots, labels = [], {}
+    for line in code.split('\n'):
+        label = re.match(r'\s*(BB\d+):', line)
+        if label:
+            labels[label.group(1)] = len(slots)
+        elif re.match(r'\s*[a-z]+_\w+', line):
+            slots.append(line.split(';')[0].strip())
+    loops = []
+    for end, slot in enumerate(slots):
+        jump = re.match(r's_c?branch\w*\s+(BB\d+)', slot)
+        if jump and labels.get(jump.group(1), end + 1) <= end:
+            loops.append((labels[jump.group(1)], end))
+    result = []
+    for begin, end in loops:
+        if not any(begin <= b and e <= end and (b, e) != (begin, end) for b, e in loops):
+            body = slots[begin:end + 1]
+            result.append((len(body), sum(bool(MULTIPLY_ADD.search(slot)) for slot in body),
+                           sum(slot.startswith('v_cndmask') for slot in body) > 4,
+                           sum(len(MULTIPLY_ADD.findall(slot)) for slot in body)))
+    return result
+
+
+def share(loops, count):
+    """The share of the loop that does `count` multiply-adds without a mask."""
+    found = [used / slots for slots, used, masked, done in loops if done == count and not masked]
+    return round(max(found), 2) if found else None
+
+
+def measure(probe, family, tile, dtype, icd):
+    kernel, shape, dim, lanes = tile
+    subgroup = FAMILIES[family]
+    module = '%s.%dx%dx%d.subgroup' % ((kernel,) + shape)
+    command = [probe, module, '128', str(BINDINGS[kernel]), str(subgroup)]
+    environment = dict(os.environ, RADV_FORCE_FAMILY=family, VK_ICD_FILENAMES=icd, MESA_SHADER_CACHE_DISABLE='true')
+    done = subprocess.run(command + constants(shape, dim, lanes, DTYPES[dtype], subgroup), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True, env=environment)
+    if done.returncode == 77 or family.upper() not in done.stdout:
+        print('no RADV that takes RADV_FORCE_FAMILY here', file=sys.stderr)
+        raise SystemExit(77)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    text, _, code = done.stdout.partition('\ncode ')
+    row = {STATISTICS[name]: int(value) for value, name in re.findall(r'^stat (\d+) (.*)$', text, re.M)
+           if name in STATISTICS}
+    loops = inner_loops(code)
+    row['scores'] = share(loops, shape[0] * shape[1] * 4)
+    row['products'] = share(loops, shape[0] * shape[2] * 2)
+    name = '%s %s dim %d %dx%d/%d %s' % ((family, module, dim) + lanes + (dtype,))
+    return name, row, re.search(r'^driver (.*)$', text, re.M).group(1)
+
+
+def build_probe(modules, compiler, folder):
+    here = os.path.dirname(os.path.abspath(__file__))
+    root = os.path.join(here, '..', '..')
+    probe = os.path.join(folder, 'probe')
+    subprocess.run([compiler, '-std=c11', '-O0', '-I', os.path.join(root, 'src'), '-I', os.path.join(root, 'include'),
+                    os.path.join(here, 'probe.c'), modules, '-o', probe, '-lvulkan'], check=True)
+    return probe
+
+
+def regressions(name, fresh, kept):
+    """Why a fresh row is worse than the kept one; small changes of code size and registers are none."""
+    if kept is None:
+        return ['not in table.json']
+    reasons = [key for key in ('spills', 'scratch') if fresh[key] > 0]
+    reasons += ['waves'] if fresh['waves'] < kept['waves'] else []
+    reasons += ['shared'] if fresh['shared'] > kept['shared'] else []
+    for loop in ('scores', 'products'):
+        if kept[loop] is not None and (fresh[loop] is None or fresh[loop] < kept[loop] - 0.03):
+            reasons.append(loop)
+        if '.8x8x8.' in name and (fresh[loop] is None or fresh[loop] < GOAL):
+            reasons.append('%s below %.2f' % (loop, GOAL))
+    return reasons
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--modules', required=True, help='the generated modules.c')
+    parser.add_argument('--cc', default='cc')
+    parser.add_argument('--table', default=os.path.join(os.path.dirname(os.path.abspath(__file__)), 'table.json'))
+    parser.add_argument('--write', action='store_true')
+    parser.add_argument('--check', action='store_true')
+    options = parser.parse_args()
+    icds = glob.glob('/usr/share/vulkan/icd.d/radeon_icd*.json')
+    if not icds:
+        print('no RADV here', file=sys.stderr)
+        raise SystemExit(77)
+    rows, version = {}, ''
+    with tempfile.TemporaryDirectory() as folder:
+        probe = build_probe(options.modules, options.cc, folder)
+        for family in FAMILIES:
+            for tile in TILES:
+                for dtype in DTYPES:
+                    name, row, version = measure(probe, family, tile, dtype, icds[0])
+                    rows[name] = row
+    print('%s\n%-66s %9s %6s %7s %6s %6s %6s %9s' %
+          (version, 'kernel', 'registers', 'spills', 'shared', 'waves', 'code', 'scores', 'products'))
+    for name, row in rows.items():
+        print('%-66s %9d %6d %7d %6d %6d %6s %9s' % (name, row['registers'], row['spills'], row['shared'], row['waves'],
+                                                     row['code'], row['scores'], row['products']))
+    if options.write:
+        with open(options.table, 'w', encoding='utf-8') as out:
+            json.dump({'driver': version, 'rows': rows}, out, indent=1)
+            out.write('\n')
+    if options.check:
+        with open(options.table, encoding='utf-8') as table:
+            kept = json.load(table)
+        worse = ['%s: %s' % (name, ', '.join(why)) for name, row in rows.items()
+                 for why in [regressions(name, row, kept['rows'].get(name))] if why]
+        same = version.split('-')[0] == kept['driver'].split('-')[0]
+        print('\n'.join(worse) if worse else 'no regression against %s' % kept['driver'])
+        if worse and same:
+            raise SystemExit(1)
+        if worse:
+            print('another Mesa version than the table\'s: reported, not gated')
+
+
+if __name__ == '__main__':
+    main()
