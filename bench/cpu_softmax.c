@@ -3,7 +3,8 @@
  *   cpu_softmax [DEVICE [THREADS]]     "cpu", as many threads as cores
  *
  * A line in:  DTYPE HEADS_Q HEADS_K SEQ_Q SEQ_K DIM CAUSAL SECONDS    such as  f32 16 16 1024 1024 64 0 0.5
- * A line out: MEDIAN_S MIN_S RUNS                                      of whole runs, submit and wait included
+ * A line out: MEDIAN_S MIN_S RUNS                                      of whole runs, submit and wait
+ * included
  *
  * bench/cpu_peers.py keeps this program and a peer's open and asks them in turn.
  */
@@ -46,8 +47,8 @@ static void print_message(void *user, fovea_log_level level, const char *text)
 static bool read_job(job *out)
 {
     char dtype[8];
-    if (scanf("%7s %u %u %u %u %u %u %lf", dtype, &out->heads_q, &out->heads_k, &out->seq_q, &out->seq_k, &out->dim,
-              &out->causal, &out->seconds) != 8)
+    if (scanf("%7s %u %u %u %u %u %u %lf", dtype, &out->heads_q, &out->heads_k, &out->seq_q, &out->seq_k,
+              &out->dim, &out->causal, &out->seconds) != 8)
         return false;
     for (int i = 0; i < FOVEA_DTYPE_COUNT; i++)
         if (strcmp(dtype, fovea_dtype_name((fovea_dtype)i)) == 0) {
@@ -57,7 +58,8 @@ static bool read_job(job *out)
     return false;
 }
 
-/* Numbers in about [-1.7, 1.7], as 16 bits where the dtype has 16: bit patterns of a narrow range of exponents. */
+/* Numbers in about [-1.7, 1.7], as 16 bits where the dtype has 16: bit patterns of a narrow range of
+ * exponents. */
 static void fill(unsigned char *bytes, uint64_t size, fovea_dtype dtype)
 {
     uint32_t state = 2463534242u;
@@ -117,8 +119,8 @@ static bool run_job(fovea_device *device, const job *todo)
     const fovea_tensor q = fovea_tensor_bhsd(todo->dtype, 1, todo->heads_q, todo->seq_q, todo->dim);
     const fovea_tensor k = fovea_tensor_bhsd(todo->dtype, 1, todo->heads_k, todo->seq_k, todo->dim);
     const fovea_softmax_params params = {.q = q, .k = k, .v = k, .o = q, .causal = todo->causal};
-    fovea_buffer *const buffers[] = {make_buffer(device, &q), make_buffer(device, &k), make_buffer(device, &k),
-                                     make_buffer(device, &q)};
+    fovea_buffer *const buffers[] = {make_buffer(device, &q), make_buffer(device, &k),
+                                     make_buffer(device, &k), make_buffer(device, &q)};
     const fovea_slot slots[] = {FOVEA_Q, FOVEA_K, FOVEA_V, FOVEA_O};
     fovea_op *op = NULL;
     fovea_op_args args = {.seq_q = FOVEA_MAXIMUM, .seq_k = FOVEA_MAXIMUM};

@@ -13,8 +13,8 @@
  *   LANE_ROWS * TM     |            |    ->      |               |                    |
  *                      +------------+------------+               +--------------------+
  *
- * A workgroup owns one row tile of a unit (queries times the heads that share a key head) and one column block, and walks
- * the tile list from its first tile to its last. A lane (row_lane, col_lane) owns, in registers,
+ * A workgroup owns one row tile of a unit (queries times the heads that share a key head) and one column block, and
+ * walks the tile list from its first tile to its last. A lane (row_lane, col_lane) owns, in registers,
  *   TM rows: groups of ROW_PACK adjacent rows, LANE_ROWS groups apart (ROW_OF)
  *   TN keys of S and P, LANE_COLS apart, so that the lanes' n-th keys are adjacent
  *   TV columns of O as float4s, LANE_COLS float4s apart

@@ -13,16 +13,18 @@
  *   LANE_ROWS * TM     |            |    ->      |               |                    |
  *                      +------------+------------+               +--------------------+
  *
- * A workgroup owns one row tile of a unit (queries times the heads that share a key head) and one column block, and walks
- * the tile list from the slice's first tile to its last, ascending, so that any cut into slices gives the bits of one
- * pass. A lane (row_lane, col_lane) owns, in registers,
+ * A workgroup owns one row tile of a unit (queries times the heads that share a key head) and one column block, and
+ * walks the tile list from the slice's first tile to its last, ascending, so that any cut into slices gives the bits
+ * of one pass. A lane (row_lane, col_lane) owns, in registers,
  *   TM rows: groups of ROW_PACK adjacent rows, LANE_ROWS groups apart (ROW_OF)
  *   TN keys of S and P, LANE_COLS apart, so that the lanes' n-th keys are adjacent
  *   TV columns of O as float4s, LANE_COLS float4s apart
  * Q and K pass through shared memory in chunks of CHUNK head dims, P and V in steps of V_KEYS keys. 8x8x8 does 4
  * multiply-adds per word read from there, 4x4x4 does 2.
  *
- * Shared memory: SOFTMAX_SHARED_FLOAT4 in abi/softmax.h. Barriers: include/softmax_core.inc numbers them. */
+ * Shared memory: SOFTMAX_SHARED_FLOAT4 in abi/softmax.h. Barriers: include/softmax_core.inc numbers those of a key tile;
+ * two more pass the carried m and l from the lane that owns them in the buffer to the row's lanes: the first before the
+ * lanes read them in shared memory, the second before the core reuses that. */
 #include "abi/softmax.h"
 #define PARAMS(P) SOFTMAX_STATE_PARAMS(P)
 #define BUFFERS(IN, OUT, IO) SOFTMAX_STATE_BUFFERS(IN, OUT, IO)
@@ -67,16 +69,25 @@ KERNEL_BODY(softmax_state, BUFFERS, PARAMS, SHARED)
         UNROLL for (uint t = 0u; t < COL_GROUPS; t++)
             acc[m * COL_GROUPS + t] = SPLAT4(0.0f);
     }
+    /* No barrier orders buffers, so the lane that will write a row's m and l is the one that reads them. */
     if (PARAM(fresh) == 0u) {
+        if (col_lane == 0u) {
+            UNROLL for (uint m = 0u; m < MICRO_M; m++)
+                SH_STORE(stage, ROW_OF(m), FLOAT4(state_read(CTX_IN state_max + ROW_OF(m)),
+                                                  state_read(CTX_IN state_sum + ROW_OF(m)), 0.0f, 0.0f));
+        }
+        BARRIER();
         UNROLL for (uint m = 0u; m < MICRO_M; m++) {
-            row_max[m] = state_read(CTX_IN state_max + ROW_OF(m));
-            row_sum[m] = state_read(CTX_IN state_sum + ROW_OF(m));
+            const float4 carried = SH_LOAD(stage, ROW_OF(m));
+            row_max[m] = carried.x;
+            row_sum[m] = carried.y;
             UNROLL for (uint t = 0u; t < COL_GROUPS; t++) {
                 const uint i = state_acc + ROW_OF(m) * COLS + (t * LANE_COLS + col_lane) * 4u;
                 acc[m * COL_GROUPS + t] = FLOAT4(state_read(CTX_IN i), state_read(CTX_IN i + 1u),
                                                  state_read(CTX_IN i + 2u), state_read(CTX_IN i + 3u));
             }
         }
+        BARRIER();
     }
 #include "include/softmax_core.inc"
     UNROLL for (uint m = 0u; m < MICRO_M; m++) {

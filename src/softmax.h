@@ -81,8 +81,8 @@ typedef struct softmax_cut {
 softmax_cut softmax_cut_make(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile,
                              uint32_t seq_q, uint32_t seq_k);
 
-/* Most state slots (workgroups in flight with a carried state) of any run. */
-uint32_t softmax_slots(const fovea_device *device, const softmax_shape *shape);
+/* Most state slots (workgroups in flight with a carried state) of any run: those that one binding holds, at least 1. */
+uint32_t softmax_slots(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile);
 
 /* Bytes of one state slot. */
 uint64_t softmax_slot_bytes(const softmax_tile *tile);

@@ -40,14 +40,26 @@ double softmax_seconds(const fovea_device *device, const softmax_shape *shape, c
     return busy * (double)key_tiles * tile_flops / rate;
 }
 
+uint64_t softmax_slot_bytes(const softmax_tile *tile)
+{
+    return sizeof(float) * (uint64_t)SOFTMAX_STATE_FLOATS((uint64_t)softmax_rows(tile), softmax_cols(tile));
+}
+
+uint32_t softmax_slots(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile)
+{
+    const uint64_t wanted = fv_max(fv_max(LEAST_SLOTS, 2 * (uint64_t)capacity(device)), shape->split_count);
+    return (uint32_t)fv_max(1, fv_min(wanted, device->limits.storage_range / softmax_slot_bytes(tile)));
+}
+
 /* The smallest split count with at least 85 % of the best wave efficiency; 1 where the device is 0.8 full. */
-static uint32_t choose_splits(const fovea_device *device, const softmax_shape *shape, uint64_t items,
-                              uint32_t key_tiles)
+static uint32_t choose_splits(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile,
+                              uint64_t items, uint32_t key_tiles)
 {
     const uint64_t full = capacity(device);
-    const uint32_t most = (uint32_t)fv_min(MOST_SPLITS, key_tiles / LEAST_TILES_PER_SPLIT);
+    const uint32_t slots = softmax_slots(device, shape, tile);
+    const uint32_t most = (uint32_t)fv_min(fv_min(MOST_SPLITS, slots), key_tiles / LEAST_TILES_PER_SPLIT);
     if (shape->split_count > 0)
-        return (uint32_t)fv_max(1, fv_min(shape->split_count, key_tiles));
+        return (uint32_t)fv_max(1, fv_min(fv_min(shape->split_count, slots), key_tiles));
     if ((double)items >= 0.8 * (double)full)
         return 1;
     double best = 0.0;
@@ -57,17 +69,6 @@ static uint32_t choose_splits(const fovea_device *device, const softmax_shape *s
         if ((double)(items * splits) / (double)(fv_divide_up(items * splits, full) * full) >= 0.85 * best)
             return splits;
     return 1;
-}
-
-uint32_t softmax_slots(const fovea_device *device, const softmax_shape *shape)
-{
-    const uint64_t slots = fv_max(LEAST_SLOTS, 2 * (uint64_t)capacity(device));
-    return (uint32_t)fv_max(slots, shape->split_count);
-}
-
-uint64_t softmax_slot_bytes(const softmax_tile *tile)
-{
-    return sizeof(float) * (uint64_t)SOFTMAX_STATE_FLOATS((uint64_t)softmax_rows(tile), softmax_cols(tile));
 }
 
 /* Most key tiles that one invocation may visit before the device's loop limit. */
@@ -94,7 +95,7 @@ softmax_cut softmax_cut_make(const fovea_device *device, const softmax_shape *sh
     };
     cut.row_tiles = fv_divide_up(cut.rows, softmax_rows(tile));
     cut.items = shape->units * cut.blocks * cut.row_tiles;
-    cut.splits = choose_splits(device, shape, cut.items, cut.key_tiles);
+    cut.splits = choose_splits(device, shape, tile, cut.items, cut.key_tiles);
     cut.split_tiles = (uint32_t)fv_max(1, fv_divide_up(cut.key_tiles, cut.splits));
     const uint64_t grid = (uint64_t)limits->group_count_x * limits->group_count_y;
     const uint64_t together = fv_max(1, fv_min(cut.items, capacity(device) / cut.splits));
@@ -107,7 +108,7 @@ softmax_cut softmax_cut_make(const fovea_device *device, const softmax_shape *sh
     const double waves = fmax(1.0, floor(affordable / fmax(1, cut.slice_tiles)));
     cut.slice_items = waves * (double)together >= (double)cut.items ? cut.items : (uint64_t)waves * together;
     if (!cut.direct)
-        cut.slice_items = fv_min(cut.slice_items, softmax_slots(device, shape) / cut.splits);
+        cut.slice_items = fv_min(cut.slice_items, softmax_slots(device, shape, tile) / cut.splits);
     cut.slice_items = fv_max(1, fv_min(cut.slice_items, grid / cut.splits));
     return cut;
 }

@@ -4,6 +4,7 @@
 
 #include "modules.h"
 #include "softmax.h"
+#include "util/math.h"
 
 #include "abi/softmax.h"
 
@@ -113,6 +114,10 @@ static fovea_status get_kernel(fovea_device *device, const softmax_shape *shape,
     desc.binding_count = row->binding_count;
     memcpy(desc.access, row->access, sizeof desc.access);
     fill_constants(shape, tile, &desc);
+    if (!native && desc.invocations > fv_min(device->limits.workgroup_invocations, device->limits.workgroup_size_x))
+        return fv_fail(&device->host, FOVEA_UNSUPPORTED, "%s needs %u invocations a workgroup; this device allows %u",
+                       desc.module, desc.invocations, (uint32_t)fv_min(device->limits.workgroup_invocations,
+                                                                       device->limits.workgroup_size_x));
     return fv_pipeline_get(device, &desc, out_pipeline);
 }
 

@@ -8,12 +8,13 @@
 #include "util/half.h"
 #include "util/math.h"
 
-enum { QUERIES = 3, EXTRA_KEYS = 3, REGION_ALIGNMENT = 256 };
+enum { QUERIES = 3, EXTRA_KEYS = 3 };
 
 /* Where each tensor lies in the one buffer of the test. */
 typedef struct test_problem {
     softmax_shape shape;
     uint32_t keys;
+    uint64_t alignment; /* of the tensors' places */
     softmax_bound bound;
     unsigned char *host; /* image of the buffer */
     fv_buffer *memory;
@@ -39,7 +40,7 @@ static void fill(unsigned char *bytes, const fovea_tensor *view, uint32_t tensor
 static fv_bound place(test_problem *problem, uint64_t bytes)
 {
     const uint64_t offset = problem->size;
-    problem->size = offset + fv_round_up(fv_max(bytes, 16), REGION_ALIGNMENT);
+    problem->size = offset + fv_round_up(fv_max(bytes, 16), problem->alignment);
     return (fv_bound){.range = {NULL, offset, fv_round_up(fv_max(bytes, 4), 4)}};
 }
 
@@ -75,8 +76,13 @@ static fovea_status prepare(fovea_device *device, test_problem *problem)
     problem->host = fv_alloc(&device->host, problem->size, 1);
     fv_require(&device->host, problem->host, FOVEA_OUT_OF_HOST_MEMORY, "no host memory for a known-answer test");
     fv_try(device->backend->buffer_create(device->driver, problem->size, FV_MEMORY_DEVICE, &problem->memory));
-    for (uint32_t i = 0; i < sizeof all / sizeof all[0]; i++)
+    for (uint32_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        const uint64_t size = all[i]->range.size, most = device->limits.storage_range;
+        fv_require(&device->host, size <= most, FOVEA_UNSUPPORTED,
+                   "softmax: a tile's known-answer test binds %llu bytes, one binding of this device holds %llu",
+                   (unsigned long long)size, (unsigned long long)most);
         all[i]->range.buffer = problem->memory;
+    }
     fill(problem->host + bound->q.range.offset, &problem->shape.q, 0);
     fill(problem->host + bound->k.range.offset, &problem->shape.k, 1);
     fill(problem->host + bound->v.range.offset, &problem->shape.v, 2);
@@ -174,6 +180,7 @@ fovea_status softmax_self_test(fovea_device *device, const softmax_shape *shape,
     fovea_status status = FOVEA_OK;
     test_problem problem;
     memset(&problem, 0, sizeof problem);
+    problem.alignment = fv_max(256, device->limits.storage_offset_alignment);
     describe(shape, &variant->tile, &problem);
     double *scores = fv_alloc(&device->host, problem.keys, sizeof *scores);
     fv_require(&device->host, scores, FOVEA_OUT_OF_HOST_MEMORY, "no host memory for a known-answer test");

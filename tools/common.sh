@@ -51,10 +51,14 @@ configure() {
   fi
 }
 
-# host_tests FOLDER SETUP: names of the tests that need no driver and look at code, not at the tree: CPU, emulator, units.
+# test_names FOLDER SETUP: the names of the tests of a build folder, one a line.
+test_names() {
+  meson test -C "$1" --no-rebuild --list --setup "$2" 2>/dev/null | sed -n 's:^.* / ::p'
+}
+
+# host_tests FOLDER SETUP: those that need no driver and look at code, not at the tree: CPU, emulator, units.
 host_tests() {
-  meson test -C "$1" --no-rebuild --list --setup "$2" 2>/dev/null | sed -n 's:^.* / ::p' |
-    grep -E '(^| )(cpu|emulator)|^malloc$|^modules$' | grep -v 'cpu\.'
+  test_names "$1" "$2" | grep -E '(^| )(cpu|emulator)|^malloc$|^modules$' | grep -v 'cpu\.'
 }
 
 # elapsed START: minutes and seconds since `date +%s` was START.

@@ -107,8 +107,8 @@ def generate(modules, root, options):
             parts.append('static const char source_%d[] = {\n%s};\n' %
                          (number, array(text.encode() + b'\0', '%d', 32)))
             parts.append('static const uint32_t words_%d[] = {\n%s};\n' % (number, array(words, '0x%08xu', 10)))
-            rows.append('    {"%s", "%s", %s, %du, %du, %du, source_%d, words_%d, sizeof words_%d / sizeof words_%d[0]},' %
-                        ((module.name, module.kernel, TIERS[module.tier]) + module.shape + (number,) * 4))
+            rows.append('    {"%s", "%s", %s, %du, %du, %du, source_%d, words_%d, sizeof words_%d / 4},' %
+                        ((module.name, module.kernel, TIERS[module.tier]) + module.shape + (number,) * 3))
     parts.append('const fv_module fv_modules[] = {\n%s\n};\n' % '\n'.join(rows))
     parts.append('const uint32_t fv_module_count = sizeof fv_modules / sizeof fv_modules[0];\n')
     with open(options.out, 'w', encoding='utf-8') as out:

@@ -55,16 +55,17 @@ def of_tap(text):
 def of_test(test):
     """Cases of one line of a testlog."""
     out = test.get("stdout") or ""
+    name = test["name"].split(" / ")[-1]
     result = OF_MESON.get(test["result"], FAILED)
     cases = of_tap(out)
     if not cases:
         skip_all = next((m.group(1) for m in map(SKIP_ALL.match, out.splitlines()) if m), "")
         reason = skip_all or reason_of(test)
-        return [(result, test["name"], reason if result == SKIPPED else f"{test['result']}: {reason}")]
+        return [(result, name, reason if result == SKIPPED else f"{test['result']}: {reason}")]
     if result == FAILED and not any(case[0] == FAILED for case in cases):
         # It died, or leaked, after its last case.
         cases.append((FAILED, "the program as a whole", f"{test['result']}: {reason_of(test)}"))
-    return [(case[0], f"{test['name']}: {case[1]}", case[2]) for case in cases]
+    return [(case[0], f"{name}: {case[1]}", case[2]) for case in cases]
 
 
 def of_file(path):

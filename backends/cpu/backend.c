@@ -1,7 +1,7 @@
 /* The CPU as a device: enumeration, open and close, buffers in host memory, kernels by name.
  *
- * "cpu" is the machine's best instruction set; "cpu:1" and so on are the others that were compiled and that it runs,
- * down to the baseline. A device of max_tier PORTABLE uses the baseline whatever its number.
+ * "cpu" is the machine's best instruction set; "cpu:1" and so on are the others that were compiled and that
+ * it runs, down to the baseline. A device of max_tier PORTABLE uses the baseline whatever its number.
  *
  * Kernels find their per-thread scratch in the device: kernel_create grows it, so a run allocates nothing.
  */
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- devices ---------------------------------------------------------------------------------------------- */
+/* ---- devices ---------------------------------------------------------------------------------------- */
 
 static void describe(const cpu_isa *isa, uint32_t index, fovea_device_info *info)
 {
@@ -90,7 +90,8 @@ static fovea_status open_device(fv_host *host, const fovea_device_params *params
     device->list = fv_alloc(host, LIST_COMMANDS, sizeof *device->list);
     fv_require(host, device->list, FOVEA_OUT_OF_HOST_MEMORY, "no memory for a command list");
     device->pool = fv_cpu_pool_create(host, device->threads);
-    fv_require(host, device->pool, FOVEA_OUT_OF_HOST_MEMORY, "no memory for %u threads", (unsigned)device->threads);
+    fv_require(host, device->pool, FOVEA_OUT_OF_HOST_MEMORY, "no memory for %u threads",
+               (unsigned)device->threads);
 
     fv_caps *caps = &device->base.caps;
     describe(device->isa, index, &caps->info);
@@ -106,7 +107,7 @@ fail:
     return status;
 }
 
-/* ---- buffers ---------------------------------------------------------------------------------------------- */
+/* ---- buffers ---------------------------------------------------------------------------------------- */
 
 static void buffer_destroy(fv_buffer *base)
 {
@@ -120,8 +121,8 @@ static fovea_status buffer_create(fv_device *device, uint64_t size, fv_memory me
     *out_buffer = NULL;
     fovea_status status = FOVEA_OK;
     cpu_buffer *buffer = NULL;
-    fv_require(device->host, size <= SIZE_MAX / 2, FOVEA_OUT_OF_HOST_MEMORY, "no memory for a buffer of %llu bytes",
-               (unsigned long long)size);
+    fv_require(device->host, size <= SIZE_MAX / 2, FOVEA_OUT_OF_HOST_MEMORY,
+               "no memory for a buffer of %llu bytes", (unsigned long long)size);
     buffer = fv_alloc(device->host, 1, sizeof *buffer);
     fv_require(device->host, buffer, FOVEA_OUT_OF_HOST_MEMORY, "no memory for a buffer");
     buffer->base = (fv_buffer){.device = device, .size = (size + 15) / 16 * 16, .mappable = true};
@@ -150,7 +151,7 @@ static void buffer_unmap(fv_buffer *base, uint64_t offset, uint64_t size)
     (void)size;
 }
 
-/* ---- kernels ---------------------------------------------------------------------------------------------- */
+/* ---- kernels ---------------------------------------------------------------------------------------- */
 
 static const cpu_native *find_native(const cpu_isa *isa, const char *kernel)
 {
@@ -195,8 +196,9 @@ static fovea_status kernel_create(fv_device *base, const fv_kernel_desc *desc, f
     const cpu_native *native = find_native(device->isa, desc->kernel);
     fv_require(base->host, native, FOVEA_UNSUPPORTED, "the CPU has no kernel \"%s\"", desc->kernel);
     fv_require(base->host, agrees(native, desc), FOVEA_INTERNAL,
-               "kernel \"%s\" is described with %u constants, %u bindings and %u parameter bytes", desc->kernel,
-               (unsigned)desc->constant_count, (unsigned)desc->binding_count, (unsigned)desc->parameter_bytes);
+               "kernel \"%s\" is described with %u constants, %u bindings and %u parameter bytes",
+               desc->kernel, (unsigned)desc->constant_count, (unsigned)desc->binding_count,
+               (unsigned)desc->parameter_bytes);
     kernel = fv_alloc(base->host, 1, sizeof *kernel);
     fv_require(base->host, kernel, FOVEA_OUT_OF_HOST_MEMORY, "no memory for kernel \"%s\"", desc->kernel);
     kernel->base = (fv_kernel){base, desc->binding_count, desc->parameter_bytes};

@@ -1,5 +1,5 @@
-/* Command lists on the CPU: recorded into memory that open reserved, run command by command, each dispatch spread
- * over the pool. A command ends before the next begins, so barriers have nothing to do. */
+/* Command lists on the CPU: recorded into memory that open reserved, run command by command, each dispatch
+ * spread over the pool. A command ends before the next begins, so barriers have nothing to do. */
 #include "cpu.h"
 
 #include <string.h>

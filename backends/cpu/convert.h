@@ -25,7 +25,7 @@ INLINE size_t element_size(uint32_t dtype)
     return dtype == FOVEA_F32 ? 4 : 2;
 }
 
-/* ---- one element ------------------------------------------------------------------------------------------ */
+/* ---- one element ------------------------------------------------------------------------------------ */
 
 INLINE float float_from_half(uint16_t half)
 {
@@ -61,7 +61,7 @@ INLINE uint16_t bf16_from_float(float x)
     return (uint16_t)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
-/* ---- a vector --------------------------------------------------------------------------------------------- */
+/* ---- a vector --------------------------------------------------------------------------------------- */
 
 INLINE vfloat v_load_half(const uint16_t *memory)
 {
@@ -111,10 +111,11 @@ INLINE void v_store_bf16(uint16_t *memory, vfloat x)
     *(vhalf_memory *)memory = __builtin_convertvector(stored, vhalf);
 }
 
-/* ---- a row ------------------------------------------------------------------------------------------------ */
+/* ---- a row ------------------------------------------------------------------------------------------ */
 
 /* to[0 .. count) = from[0 .. count) of storage `dtype`. */
-static inline void load_row(float *restrict to, const unsigned char *restrict from, uint32_t dtype, uint32_t count)
+static inline void load_row(float *restrict to, const unsigned char *restrict from, uint32_t dtype,
+                            uint32_t count)
 {
     const uint16_t *halves = (const uint16_t *)(const void *)from;
     uint32_t i = 0;
@@ -139,7 +140,8 @@ static inline void load_row(float *restrict to, const unsigned char *restrict fr
 }
 
 /* to[0 .. count) of storage `dtype` = from[0 .. count). */
-static inline void store_row(unsigned char *restrict to, const float *restrict from, uint32_t dtype, uint32_t count)
+static inline void store_row(unsigned char *restrict to, const float *restrict from, uint32_t dtype,
+                             uint32_t count)
 {
     uint16_t *halves = (uint16_t *)(void *)to;
     uint32_t i = 0;

@@ -6,8 +6,8 @@
 #include "native.h"
 #include "pool.h"
 
-/* Commands that the open list holds. A list that is full is executed before more is recorded: on the CPU work is
- * done in order at submit or earlier, and the reader of a buffer waits for submit anyway. */
+/* Commands that the open list holds. A list that is full is executed before more is recorded: on the CPU work
+ * is done in order at submit or earlier, and the reader of a buffer waits for submit anyway. */
 enum { LIST_COMMANDS = 1024 };
 
 extern const fv_backend fv_backend_cpu;

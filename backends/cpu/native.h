@@ -1,4 +1,5 @@
-/* What a native kernel is: the seam between the backend and the code that is compiled once per instruction set. */
+/* What a native kernel is: the seam between the backend and the code that is compiled once per instruction
+ * set. */
 #ifndef FV_CPU_NATIVE_H
 #define FV_CPU_NATIVE_H
 
@@ -7,15 +8,15 @@
 
 /* One workgroup of a dispatch. */
 typedef struct cpu_call {
-    const uint32_t *constants;        /* of the kernel descriptor */
-    const uint32_t *parameters;       /* of the dispatch */
-    unsigned char *const *bindings;   /* first byte of each */
-    uint32_t x, y;                    /* workgroup id */
-    void *scratch;                    /* this thread's, 64-byte aligned, contents undefined */
+    const uint32_t *constants;      /* of the kernel descriptor */
+    const uint32_t *parameters;     /* of the dispatch */
+    unsigned char *const *bindings; /* first byte of each */
+    uint32_t x, y;                  /* workgroup id */
+    void *scratch;                  /* this thread's, 64-byte aligned, contents undefined */
 } cpu_call;
 
 typedef struct cpu_native {
-    const char *kernel; /* the key of a kernel descriptor */
+    const char *kernel;                                      /* the key of a kernel descriptor */
     uint32_t constant_count, binding_count, parameter_bytes; /* what its descriptor must say */
     size_t (*scratch)(const uint32_t *constants);            /* bytes that a call needs; NULL: none */
     void (*run)(const cpu_call *call);
@@ -24,8 +25,8 @@ typedef struct cpu_native {
 /* An instruction set: its kernels and what is known of it. */
 typedef struct cpu_isa {
     const char *name;
-    int extended;         /* more than every CPU of its architecture has */
-    double flops_per_s;   /* of one thread in the softmax kernel, a cautious figure */
+    int extended;              /* more than every CPU of its architecture has */
+    double flops_per_s;        /* of one thread in the softmax kernel, a cautious figure */
     const cpu_native *natives; /* ended by kernel NULL */
 } cpu_isa;
 

@@ -1,180 +1,17 @@
-/* softmax_direct, softmax_state and softmax_finish as native code: shaders/abi/softmax.h says what a workgroup owns.
+/* softmax_direct, softmax_state and softmax_finish as native code: shaders/abi/softmax.h says what a
+ * workgroup owns.
  *
- * One call is one (row tile, split) of the work order. Its rows are cut into blocks of up to BLOCK_ROWS rows, whose
- * queries are transposed once; then, key tile by key tile, K and V are brought into per-thread scratch as f32 (not
- * copied where they already are) and every block attends the tile (softmax_block.h). An item of few rows goes another
- * way, without transposing and converting (softmax_few.h). Which way is a matter of the item's rows alone.
+ * One call is one (row tile, split) of the work order. Its rows are cut into blocks of up to BLOCK_ROWS rows,
+ * whose queries are transposed once; then, key tile by key tile, K and V are brought into per-thread scratch
+ * as f32 (not copied where they already are) and every block attends the tile (softmax_block.h). An item of
+ * few rows goes another way, without transposing and converting (softmax_few.h). Which way is a matter of the
+ * item's rows alone.
  */
-#include "native.h"
-
-#include <stdbool.h>
-
-#include "abi/softmax.h"
-#include "convert.h"
 #include "softmax_block.h"
 #include "softmax_few.h"
+#include "softmax_item.h"
 
-/* ---- the ABI as C ----------------------------------------------------------------------------------------- */
-
-typedef uint32_t uint;
-#define FIELD(type, name) type name;
-typedef struct direct_params {
-    SOFTMAX_DIRECT_PARAMS(FIELD)
-} direct_params;
-typedef struct state_params {
-    SOFTMAX_STATE_PARAMS(FIELD)
-} state_params;
-typedef struct finish_params {
-    SOFTMAX_FINISH_PARAMS(FIELD)
-} finish_params;
-typedef struct common_params {
-    SOFTMAX_COMMON_PARAMS(FIELD)
-} common_params;
-typedef struct output_params {
-    SOFTMAX_OUTPUT_PARAMS(FIELD)
-} output_params;
-#undef FIELD
-
-#define CONSTANT_ID(id, name) name = id,
-enum { SOFTMAX_CONSTANTS(CONSTANT_ID) CONSTANT_COUNT };
-#undef CONSTANT_ID
-
-_Static_assert(CONSTANT_COUNT == SUBGROUP + 1, "constant ids are not in order");
-_Static_assert(sizeof(direct_params) == sizeof(common_params) + sizeof(output_params), "layout of parameters");
-_Static_assert(sizeof(direct_params) <= 128 && sizeof(state_params) <= 128, "parameters too large");
-
-static uint32_t rows_of(const uint32_t *constants)
-{
-    return constants[LANE_ROWS] * constants[TM];
-}
-
-static uint32_t keys_of(const uint32_t *constants)
-{
-    return constants[LANE_COLS] * constants[TN];
-}
-
-static uint32_t columns_of(const uint32_t *constants)
-{
-    const uint32_t columns = constants[LANE_COLS] * constants[TV];
-    return columns < constants[DIM_V] ? columns : constants[DIM_V];
-}
-
-/* ---- scratch ---------------------------------------------------------------------------------------------- */
-
-typedef struct scratch {
-    float *q, *acc, *m, *l, *s, *k, *v, *row;
-    int32_t *limits;
-} scratch;
-
-static uint32_t whole_vectors(uint32_t dim)
-{
-    return (dim + LANES - 1) / LANES * LANES;
-}
-
-/* Floats from one key's row to the next in scratch: padded so that rows do not meet in one cache set. */
-static size_t panel_row(uint32_t dim)
-{
-    return (dim + 15) / 16 * 16 + 16;
-}
-
-/* Sets the arrays of `to` from `base`, each on a 64-byte border; returns the bytes they take. */
-static size_t lay_out(const uint32_t *constants, unsigned char *base, scratch *to)
-{
-    const size_t rows = (rows_of(constants) + LANES - 1) / LANES * LANES;
-    const size_t keys = keys_of(constants), dim_qk = constants[DIM_QK], columns = columns_of(constants);
-    const size_t widest = dim_qk > columns ? dim_qk : columns;
-    const size_t floats[] = {rows * whole_vectors((uint32_t)dim_qk), rows * whole_vectors((uint32_t)columns), rows, rows, rows, keys * BLOCK_ROWS,
-                             keys * panel_row((uint32_t)dim_qk), keys * panel_row((uint32_t)columns), widest};
-    enum { ARRAYS = sizeof floats / sizeof floats[0] };
-    unsigned char *array[ARRAYS];
-    size_t used = 0;
-    for (int i = 0; i < ARRAYS; i++) {
-        array[i] = base ? base + used : NULL;
-        used += (floats[i] * sizeof(float) + 63) / 64 * 64;
-    }
-    *to = (scratch){.q = (void *)array[0], .acc = (void *)array[1], .m = (void *)array[2], .l = (void *)array[3],
-                    .limits = (void *)array[4], .s = (void *)array[5], .k = (void *)array[6], .v = (void *)array[7],
-                    .row = (void *)array[8]};
-    return used;
-}
-
-static size_t scratch_size(const uint32_t *constants)
-{
-    scratch unused;
-    return lay_out(constants, NULL, &unused);
-}
-
-/* ---- the work item ---------------------------------------------------------------------------------------- */
-
-typedef struct item {
-    const uint32_t *constants;
-    const cpu_call *call;
-    common_params common;
-    scratch scratch;
-    uint32_t batch, unit_head;
-    uint32_t first_column, columns; /* of V and O */
-    uint32_t first_row, rows;       /* rows of the unit */
-    bool few;                       /* at most FEW_ROWS rows */
-    const unsigned char *k, *v;     /* key 0 of the unit's heads */
-    size_t k_row, v_row;            /* bytes from key to key */
-} item;
-
-/* Where work item `work` lies (the ABI's one order). */
-static void place_item(item *it, uint64_t work)
-{
-    const common_params *p = &it->common;
-    const uint32_t tile_rows = rows_of(it->constants), columns = columns_of(it->constants);
-    const uint32_t dim_v = it->constants[DIM_V];
-    const uint64_t all_rows = (uint64_t)p->seq_q * p->group;
-    const uint64_t row_tiles = (all_rows + tile_rows - 1) / tile_rows;
-    const uint32_t column_blocks = (dim_v + columns - 1) / columns;
-    const uint64_t place = work % row_tiles, unit = work / row_tiles / column_blocks;
-    const uint64_t tile = it->constants[CAUSAL] ? row_tiles - 1 - place : place;
-    const uint32_t units = p->heads / p->group;
-    it->first_column = (uint32_t)(work / row_tiles % column_blocks) * columns;
-    it->columns = dim_v - it->first_column < columns ? dim_v - it->first_column : columns;
-    it->batch = (uint32_t)(unit / units);
-    it->unit_head = (uint32_t)(unit % units);
-    it->first_row = (uint32_t)(tile * tile_rows);
-    it->rows = (uint32_t)(all_rows - it->first_row < tile_rows ? all_rows - it->first_row : tile_rows);
-    it->few = it->rows <= FEW_ROWS;
-}
-
-/* Query and head of row `row` of the item. */
-static uint32_t query_of(const item *it, uint32_t row)
-{
-    return (it->first_row + row) / it->common.group;
-}
-
-static uint32_t head_of(const item *it, uint32_t row)
-{
-    return it->unit_head * it->common.group + (it->first_row + row) % it->common.group;
-}
-
-static void place_keys(item *it)
-{
-    const common_params *p = &it->common;
-    const size_t k_size = element_size(it->constants[K_DTYPE]), v_size = element_size(it->constants[V_DTYPE]);
-    const uint32_t head = it->unit_head * p->group;
-    it->k_row = p->k_row * k_size;
-    it->v_row = p->v_row * v_size;
-    it->k = it->call->bindings[1] +
-            (p->k_offset + (size_t)it->batch * p->k_batch + (size_t)(head / p->k_ratio) * p->k_head) * k_size;
-    it->v = it->call->bindings[2] + (p->v_offset + (size_t)it->batch * p->v_batch +
-                                     (size_t)(head / p->v_ratio) * p->v_head + it->first_column) * v_size;
-}
-
-/* Keys that row `row` sees: the first so many. */
-static uint32_t visible_keys(const item *it, uint32_t row)
-{
-    const common_params *p = &it->common;
-    if (!it->constants[CAUSAL])
-        return p->seq_k;
-    const int64_t count = (int64_t)query_of(it, row) + p->diagonal + 1;
-    return count < 0 ? 0 : count > p->seq_k ? p->seq_k : (uint32_t)count;
-}
-
-/* ---- rows in lanes ---------------------------------------------------------------------------------------- */
+/* ---- rows in lanes ---------------------------------------------------------------------------------- */
 
 static uint32_t block_vectors(const item *it, uint32_t first)
 {
@@ -187,8 +24,8 @@ static void load_query(const item *it, uint32_t row, float *to, size_t stride)
 {
     const common_params *p = &it->common;
     const uint32_t dim = it->constants[DIM_QK], dtype = it->constants[Q_DTYPE];
-    const size_t element = p->q_offset + (size_t)it->batch * p->q_batch + (size_t)head_of(it, row) * p->q_head +
-                           (size_t)query_of(it, row) * p->q_row;
+    const size_t element = p->q_offset + (size_t)it->batch * p->q_batch +
+                           (size_t)head_of(it, row) * p->q_head + (size_t)query_of(it, row) * p->q_row;
     float *from = it->scratch.row;
     if (row < it->rows)
         load_row(from, it->call->bindings[0] + element * element_size(dtype), dtype, dim);
@@ -236,7 +73,7 @@ static const float *gather_row(const item *it, uint32_t row)
     return it->scratch.row;
 }
 
-/* ---- the state -------------------------------------------------------------------------------------------- */
+/* ---- the state -------------------------------------------------------------------------------------- */
 
 static void clear_state(item *it)
 {
@@ -248,7 +85,8 @@ static void clear_state(item *it)
     }
 }
 
-/* Slot of a workgroup: acc[ROWS][COLS], m[ROWS], l[ROWS]; COLS is the tile's, whether the item fills it or not. */
+/* Slot of a workgroup: acc[ROWS][COLS], m[ROWS], l[ROWS]; COLS is the tile's, whether the item fills it or
+ * not. */
 typedef struct slot {
     float *acc, *m, *l;
     size_t columns;
@@ -282,7 +120,7 @@ static void write_state(const item *it, const slot *to)
     }
 }
 
-/* ---- output ----------------------------------------------------------------------------------------------- */
+/* ---- output ----------------------------------------------------------------------------------------- */
 
 typedef struct output {
     const uint32_t *constants;
@@ -291,7 +129,8 @@ typedef struct output {
     uint32_t batch, first_column, columns;
 } output;
 
-/* o = acc / l and lse = ln(2) m + ln(l) of one row; without a visible key 0 and -inf. `acc` is overwritten. */
+/* o = acc / l and lse = ln(2) m + ln(l) of one row; without a visible key 0 and -inf. `acc` is overwritten.
+ */
 static void write_row(const output *out, uint32_t head, uint32_t query, float *acc, float m, float l)
 {
     const output_params *p = out->params;
@@ -306,24 +145,26 @@ static void write_row(const output *out, uint32_t head, uint32_t query, float *a
         return;
     const double ln2 = 0.693147180559945309;
     const float lse = l == 0.0f ? -INFINITY : (float)((double)m * ln2 + log((double)l));
-    ((float *)(void *)out->lse)[p->lse_offset + (size_t)out->batch * p->lse_batch + (size_t)head * p->lse_head +
-                                query] = lse;
+    ((float *)(void *)
+         out->lse)[p->lse_offset + (size_t)out->batch * p->lse_batch + (size_t)head * p->lse_head + query] =
+        lse;
 }
 
 static void write_output(const item *it, const output_params *params)
 {
-    const output out = {it->constants, params, it->call->bindings[3], it->call->bindings[4],
-                        it->batch, it->first_column, it->columns};
+    const output out = {it->constants,    params,     it->call->bindings[3], it->call->bindings[4], it->batch,
+                        it->first_column, it->columns};
     for (uint32_t row = 0; row < it->rows; row++) {
         gather_row(it, row);
-        write_row(&out, head_of(it, row), query_of(it, row), it->scratch.row, it->scratch.m[row], it->scratch.l[row]);
+        write_row(&out, head_of(it, row), query_of(it, row), it->scratch.row, it->scratch.m[row],
+                  it->scratch.l[row]);
     }
 }
 
-/* ---- the walk over key tiles ------------------------------------------------------------------------------ */
+/* ---- the walk over key tiles ------------------------------------------------------------------------ */
 
-/* Keys of the tile that starts at `tile_key`, their limits for the rows first .. first + lanes - 1, and the range in
- * which these rows differ. Lanes without a row see what the last row sees. */
+/* Keys of the tile that starts at `tile_key`, their limits for the rows first .. first + lanes - 1, and the
+ * range in which these rows differ. Lanes without a row see what the last row sees. */
 typedef struct key_range {
     uint32_t tile_key, tile_keys; /* of the tile, as far as any row of the item sees it */
     uint32_t full, some;
@@ -382,14 +223,20 @@ static void attend_blocks(const item *it, key_range *range, key_rows k, key_rows
         find_limits(it, first, vectors * LANES, range);
         if (range->some == 0)
             continue;
-        const softmax_block block = {
-            .dim_qk = dim, .dim_v = it->columns, .q = it->scratch.q + (size_t)first * dim,
-            .acc = it->scratch.acc + (size_t)first * it->columns, .m = it->scratch.m + first,
-            .l = it->scratch.l + first, .limits = it->scratch.limits + first, .s = it->scratch.s};
-        const softmax_tile tile = {
-            .k = (const float *)(const void *)k.data, .k_row = k.row / sizeof(float),
-            .v = (const float *)(const void *)v.data, .v_row = v.row / sizeof(float),
-            .full = range->full, .some = range->some};
+        const softmax_block block = {.dim_qk = dim,
+                                     .dim_v = it->columns,
+                                     .q = it->scratch.q + (size_t)first * dim,
+                                     .acc = it->scratch.acc + (size_t)first * it->columns,
+                                     .m = it->scratch.m + first,
+                                     .l = it->scratch.l + first,
+                                     .limits = it->scratch.limits + first,
+                                     .s = it->scratch.s};
+        const softmax_tile tile = {.k = (const float *)(const void *)k.data,
+                                   .k_row = k.row / sizeof(float),
+                                   .v = (const float *)(const void *)v.data,
+                                   .v_row = v.row / sizeof(float),
+                                   .full = range->full,
+                                   .some = range->some};
         attend_block[vectors - 1](&block, &tile);
     }
 }
@@ -402,13 +249,24 @@ static void attend_few_rows(const item *it, key_range *range, key_rows k, key_ro
         to_panel(&k, range->some, dim, it->scratch.k);
     if (it->columns % LANES != 0)
         to_panel(&v, range->some, it->columns, it->scratch.v);
-    const softmax_few few = {
-        .rows = it->rows, .slots = few_slots(it->rows), .dim_qk = whole_vectors(dim),
-        .dim_v = whole_vectors(it->columns), .q = it->scratch.q, .acc = it->scratch.acc, .m = it->scratch.m,
-        .l = it->scratch.l, .limits = it->scratch.limits, .s = it->scratch.s};
-    const few_tile tile = {
-        .k = k.data, .v = v.data, .k_row = k.row, .v_row = v.row, .k_dtype = k.dtype, .v_dtype = v.dtype,
-        .full = range->full, .some = range->some};
+    const softmax_few few = {.rows = it->rows,
+                             .slots = few_slots(it->rows),
+                             .dim_qk = whole_vectors(dim),
+                             .dim_v = whole_vectors(it->columns),
+                             .q = it->scratch.q,
+                             .acc = it->scratch.acc,
+                             .m = it->scratch.m,
+                             .l = it->scratch.l,
+                             .limits = it->scratch.limits,
+                             .s = it->scratch.s};
+    const few_tile tile = {.k = k.data,
+                           .v = v.data,
+                           .k_row = k.row,
+                           .v_row = v.row,
+                           .k_dtype = k.dtype,
+                           .v_dtype = v.dtype,
+                           .full = range->full,
+                           .some = range->some};
     attend_few(&few, &tile);
 }
 
@@ -440,7 +298,7 @@ static void attend_tiles(const item *it, uint64_t begin, uint64_t end)
         attend_tile(it, (uint32_t)number);
 }
 
-/* ---- entry points ----------------------------------------------------------------------------------------- */
+/* ---- entry points ----------------------------------------------------------------------------------- */
 
 static void start_item(item *it, const cpu_call *call, uint64_t work)
 {
@@ -464,7 +322,7 @@ static void run_direct(const cpu_call *call)
     clear_state(&it);
     attend_tiles(&it, 0, UINT64_MAX);
     output_params out;
-    memcpy(&out, (const char *)&params + sizeof(common_params), sizeof out);
+    memcpy(&out, (const char *)&params + offsetof(direct_params, o_offset), sizeof out);
     write_output(&it, &out);
 }
 
@@ -488,23 +346,33 @@ static void run_state(const cpu_call *call)
     write_state(&it, &state);
 }
 
-/* Merges row `row` of the splits' states into `acc`; gives its m and l. */
-static void merge_row(const slot *slots_first, uint32_t splits, size_t slot_floats, uint32_t row, uint32_t columns,
-                      float *acc, float *m, float *l)
+/* The states of one item's splits, one slot after the other. */
+typedef struct split_states {
+    slot first;
+    size_t slot_floats;
+    uint32_t splits;
+} split_states;
+
+/* Merges row `row` of the splits into `acc`; gives its m and l. One split comes out as it is, bit for bit. */
+static void merge_row(const split_states *states, uint32_t row, uint32_t columns, float *acc, float *m,
+                      float *l)
 {
-    *m = slots_first->m[row];
-    for (uint32_t r = 1; r < splits; r++) {
-        const float other = slots_first->m[r * slot_floats + row];
+    const slot *first = &states->first;
+    *m = first->m[row];
+    for (uint32_t r = 1; r < states->splits; r++) {
+        const float other = first->m[r * states->slot_floats + row];
         *m = other > *m ? other : *m;
     }
-    *l = 0.0f;
-    memset(acc, 0, sizeof *acc * columns);
-    for (uint32_t r = 0; r < splits; r++) {
-        const vfloat weight = v_exp2(v_splat(slots_first->m[r * slot_floats + row] - *m));
-        const float *from = slots_first->acc + r * slot_floats + row * slots_first->columns;
-        *l += weight[0] * slots_first->l[r * slot_floats + row];
+    *l = -0.0f;
+    for (uint32_t c = 0; c < columns; c++)
+        acc[c] = -0.0f; /* the zero that changes no summand */
+    for (uint32_t r = 0; r < states->splits; r++) {
+        const size_t from = r * states->slot_floats;
+        const float weight = v_exp2(v_splat(first->m[from + row] - *m))[0];
+        const float *part = first->acc + from + row * first->columns;
+        *l += weight * first->l[from + row];
         for (uint32_t c = 0; c < columns; c++)
-            acc[c] += weight[0] * from[c];
+            acc[c] += weight * part[c];
     }
 }
 
@@ -519,14 +387,17 @@ static void run_finish(const cpu_call *call)
     it.common = (common_params){.heads = params.heads, .group = params.group, .seq_q = params.seq_q};
     place_item(&it, params.first_item + group);
     output_params out_params;
-    memcpy(&out_params, &params.o_offset, sizeof out_params);
-    const output out = {call->constants, &out_params, call->bindings[1], call->bindings[2],
-                        it.batch, it.first_column, it.columns};
-    const slot first = slot_of(call->constants, call->bindings[0], params.state_offset, group * params.splits);
-    const size_t slot_floats = SOFTMAX_STATE_FLOATS((size_t)rows_of(call->constants), first.columns);
+    memcpy(&out_params, (const char *)&params + offsetof(finish_params, o_offset), sizeof out_params);
+    const output out = {call->constants, &out_params,     call->bindings[1], call->bindings[2],
+                        it.batch,        it.first_column, it.columns};
+    const split_states states = {
+        .first = slot_of(call->constants, call->bindings[0], params.state_offset, group * params.splits),
+        .slot_floats = SOFTMAX_STATE_FLOATS((size_t)rows_of(call->constants),
+                                            (size_t)call->constants[LANE_COLS] * call->constants[TV]),
+        .splits = params.splits};
     for (uint32_t row = 0; row < it.rows; row++) {
         float m, l;
-        merge_row(&first, params.splits, slot_floats, row, it.columns, call->scratch, &m, &l);
+        merge_row(&states, row, it.columns, call->scratch, &m, &l);
         write_row(&out, head_of(&it, row), query_of(&it, row), call->scratch, m, l);
     }
 }

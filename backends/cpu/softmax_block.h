@@ -11,13 +11,13 @@
  *      weigh    s[j][rows]   = 2^(s - m), maxima, sums and the rescale rule, lane by lane
  *      values   acc[c][rows] += sum_j v[j][c] * s[j][rows]     8 columns x 2 vectors in registers
  *
- * Both products broadcast one element of K or V, which are read row by row as they are stored, and nothing is ever
- * reduced across lanes. Each element of acc is one chain of fused operations in the order of the keys, so that no
- * cut of the key range on a tile border changes a bit.
+ * Both products broadcast one element of K or V, which are read row by row as they are stored, and nothing is
+ * ever reduced across lanes. Each element of acc is one chain of fused operations in the order of the keys,
+ * so that no cut of the key range on a tile border changes a bit.
  *
- * Visibility: row r sees the first limits[r] keys of the tile (SEMANTICS section 1). Keys below `full` are seen by
- * all rows of the block, keys from `some` on by none. A key that is hidden from a row, or whose score is -inf, gets
- * the weight -0, and where such a weight can occur `values` keeps acc instead of adding: 0 * NaN would be NaN.
+ * Visibility: row r sees the first limits[r] keys of the tile. Keys below `full` are seen by all rows of the
+ * block, keys from `some` on by none. A key that is hidden from a row, or whose score is -inf, gets the
+ * weight -0, and where such a weight can occur `values` keeps acc instead of adding: 0 * NaN would be NaN.
  */
 #ifndef FV_CPU_SOFTMAX_BLOCK_H
 #define FV_CPU_SOFTMAX_BLOCK_H
@@ -27,7 +27,8 @@
 
 #include "vector.h"
 
-/* Register blocking: ROW_VECTORS vectors of rows by KEYS_AT_ONCE keys (or columns of V), half of the register file. */
+/* Register blocking: ROW_VECTORS vectors of rows by KEYS_AT_ONCE keys, or columns of V: half of the
+ * registers. */
 #if defined(__AVX512F__) || defined(__aarch64__)
 enum { ROW_VECTORS = 2, KEYS_AT_ONCE = 8 };
 #else
@@ -36,7 +37,8 @@ enum { ROW_VECTORS = 2, KEYS_AT_ONCE = 4 };
 
 enum { BLOCK_ROWS = ROW_VECTORS * LANES };
 
-/* A rise of the maximum that is let stand: weights stay below 2^8 (exact, for m is whatever was subtracted). */
+/* A rise of the maximum that is let stand: weights stay below 2^8. Exact, for m is whatever was subtracted.
+ */
 #define RESCALE_AT 8.0f
 
 typedef struct softmax_block {
@@ -54,19 +56,20 @@ typedef struct softmax_tile {
     uint32_t full, some;
 } softmax_tile;
 
-/* ---- scores ----------------------------------------------------------------------------------------------- */
+/* ---- scores ----------------------------------------------------------------------------------------- */
 
-INLINE void scores_of(const int vectors, const int keys, const softmax_block *block, const float *k, size_t k_row,
-                      float *s)
+INLINE void scores_of(const int vectors, const int keys, const softmax_block *block, const float *k,
+                      size_t k_row, float *s)
 {
     const float *q = block->q;
     const uint32_t dim = block->dim_qk;
     vfloat sum[KEYS_AT_ONCE][ROW_VECTORS];
     UNROLL
-    for (int i = 0; i < keys; i++)
+    for (int i = 0; i < keys; i++) {
         UNROLL
         for (int n = 0; n < vectors; n++)
             sum[i][n] = (vfloat){0};
+    }
     for (uint32_t d = 0; d < dim; d++, q += vectors * LANES) {
         vfloat rows[ROW_VECTORS];
         UNROLL
@@ -81,10 +84,11 @@ INLINE void scores_of(const int vectors, const int keys, const softmax_block *bl
         }
     }
     UNROLL
-    for (int i = 0; i < keys; i++)
+    for (int i = 0; i < keys; i++) {
         UNROLL
         for (int n = 0; n < vectors; n++)
             v_store(s + (i * vectors + n) * LANES, sum[i][n]);
+    }
 }
 
 INLINE void scores(const int vectors, const softmax_block *block, const softmax_tile *tile)
@@ -100,7 +104,7 @@ INLINE void scores(const int vectors, const softmax_block *block, const softmax_
         scores_of(vectors, 1, block, tile->k + j * tile->k_row, tile->k_row, block->s + j * width);
 }
 
-/* ---- weights ---------------------------------------------------------------------------------------------- */
+/* ---- weights ---------------------------------------------------------------------------------------- */
 
 /* Hides what a row does not see; finds each row's maximum. Returns from which key on a weight may be -0. */
 INLINE uint32_t hide_and_find_maxima(const int vectors, const softmax_block *block, const softmax_tile *tile,
@@ -115,11 +119,11 @@ INLINE uint32_t hide_and_find_maxima(const int vectors, const softmax_block *blo
     float *s = block->s;
     for (uint32_t j = 0; j < tile->full; j++, s += width)
         UNROLL
-        for (int n = 0; n < vectors; n++) {
-            const vfloat score = v_load(s + n * LANES);
-            highest[n] = v_max(score, highest[n]);
-            lowest[n] = v_min(score, lowest[n]);
-        }
+    for (int n = 0; n < vectors; n++) {
+        const vfloat score = v_load(s + n * LANES);
+        highest[n] = v_max(score, highest[n]);
+        lowest[n] = v_min(score, lowest[n]);
+    }
     for (uint32_t j = tile->full; j < tile->some; j++, s += width)
         for (int n = 0; n < vectors; n++) {
             const vint seen = v_splat_int((int32_t)j) < v_load_int(block->limits + n * LANES);
@@ -150,18 +154,19 @@ INLINE int raise_maxima(const int vectors, const softmax_block *block, const vfl
 }
 
 /* s = 2^(s - m), added to sum. `marked`: weights of -inf become -0. */
-INLINE void weigh_keys(const int vectors, const int marked, float *s, uint32_t count, const vfloat *m, vfloat *sum)
+INLINE void weigh_keys(const int vectors, const int marked, float *s, uint32_t count, const vfloat *m,
+                       vfloat *sum)
 {
     for (uint32_t j = 0; j < count; j++, s += vectors * LANES)
         UNROLL
-        for (int n = 0; n < vectors; n++) {
-            const vfloat x = v_load(s + n * LANES);
-            vfloat p = v_exp2(x - m[n]);
-            if (marked)
-                p = v_select(x < v_splat(-FLT_MAX), v_splat(-0.0f), p);
-            sum[n] += p;
-            v_store(s + n * LANES, p);
-        }
+    for (int n = 0; n < vectors; n++) {
+        const vfloat x = v_load(s + n * LANES);
+        vfloat p = v_exp2(x - m[n]);
+        if (marked)
+            p = v_select(x < v_splat(-FLT_MAX), v_splat(-0.0f), p);
+        sum[n] += p;
+        v_store(s + n * LANES, p);
+    }
 }
 
 INLINE void rescale(const int vectors, const softmax_block *block, const vfloat *factor)
@@ -169,8 +174,8 @@ INLINE void rescale(const int vectors, const softmax_block *block, const vfloat 
     float *acc = block->acc;
     for (uint32_t c = 0; c < block->dim_v; c++, acc += vectors * LANES)
         UNROLL
-        for (int n = 0; n < vectors; n++)
-            v_store(acc + n * LANES, v_load(acc + n * LANES) * factor[n]);
+    for (int n = 0; n < vectors; n++)
+        v_store(acc + n * LANES, v_load(acc + n * LANES) * factor[n]);
 }
 
 /* Scores to weights; l brought up to date; acc rescaled. Returns from which key on a weight may be -0. */
@@ -192,7 +197,7 @@ INLINE uint32_t weigh(const int vectors, const softmax_block *block, const softm
     return plain;
 }
 
-/* ---- values ----------------------------------------------------------------------------------------------- */
+/* ---- values ----------------------------------------------------------------------------------------- */
 
 /* sum + p * v, but sum itself where p is -0 and `marked`. */
 INLINE vfloat add_value(const int marked, vfloat p, vfloat v, vfloat sum)
@@ -201,16 +206,28 @@ INLINE vfloat add_value(const int marked, vfloat p, vfloat v, vfloat sum)
     return marked ? v_select((vint)p == v_splat_int(INT32_MIN), sum, added) : added;
 }
 
-INLINE void values_of(const int vectors, const int columns, const int marked, const float *p, uint32_t count,
-                      const float *v, size_t v_row, float *acc)
+/* Keys whose values are added to acc. */
+typedef struct weighted_keys {
+    const float *p; /* weights */
+    const float *v;
+    size_t v_row;
+    uint32_t count;
+} weighted_keys;
+
+/* acc[first .. first + columns) += values times weights. */
+INLINE void values_of(const int vectors, const int columns, const int marked, const weighted_keys *keys,
+                      float *acc, uint32_t first)
 {
     vfloat sum[KEYS_AT_ONCE][ROW_VECTORS];
+    const float *p = keys->p, *v = keys->v + first;
+    acc += (size_t)first * (size_t)vectors * LANES;
     UNROLL
-    for (int i = 0; i < columns; i++)
+    for (int i = 0; i < columns; i++) {
         UNROLL
         for (int n = 0; n < vectors; n++)
             sum[i][n] = v_load(acc + (i * vectors + n) * LANES);
-    for (uint32_t j = 0; j < count; j++, p += vectors * LANES, v += v_row) {
+    }
+    for (uint32_t j = 0; j < keys->count; j++, p += vectors * LANES, v += keys->v_row) {
         vfloat rows[ROW_VECTORS];
         UNROLL
         for (int n = 0; n < vectors; n++)
@@ -224,29 +241,28 @@ INLINE void values_of(const int vectors, const int columns, const int marked, co
         }
     }
     UNROLL
-    for (int i = 0; i < columns; i++)
+    for (int i = 0; i < columns; i++) {
         UNROLL
         for (int n = 0; n < vectors; n++)
             v_store(acc + (i * vectors + n) * LANES, sum[i][n]);
+    }
 }
 
 INLINE void values(const int vectors, const int marked, const softmax_block *block, const softmax_tile *tile,
                    uint32_t begin, uint32_t end)
 {
-    const size_t width = (size_t)vectors * LANES;
-    const float *p = block->s + begin * width;
-    const float *v = tile->v + begin * tile->v_row;
-    const uint32_t count = end - begin;
+    const weighted_keys keys = {block->s + begin * (size_t)vectors * LANES, tile->v + begin * tile->v_row,
+                                tile->v_row, end - begin};
     uint32_t c = 0;
     for (; c + KEYS_AT_ONCE <= block->dim_v; c += KEYS_AT_ONCE)
-        values_of(vectors, KEYS_AT_ONCE, marked, p, count, v + c, tile->v_row, block->acc + c * width);
+        values_of(vectors, KEYS_AT_ONCE, marked, &keys, block->acc, c);
     for (; c + 3 <= block->dim_v; c += 3)
-        values_of(vectors, 3, marked, p, count, v + c, tile->v_row, block->acc + c * width);
+        values_of(vectors, 3, marked, &keys, block->acc, c);
     for (; c < block->dim_v; c++)
-        values_of(vectors, 1, marked, p, count, v + c, tile->v_row, block->acc + c * width);
+        values_of(vectors, 1, marked, &keys, block->acc, c);
 }
 
-/* ---- the block -------------------------------------------------------------------------------------------- */
+/* ---- the block -------------------------------------------------------------------------------------- */
 
 INLINE void attend(const int vectors, const softmax_block *block, const softmax_tile *tile)
 {
@@ -268,6 +284,7 @@ static void attend_2(const softmax_block *block, const softmax_tile *tile)
     attend(2, block, tile);
 }
 
-static void (*const attend_block[ROW_VECTORS])(const softmax_block *, const softmax_tile *) = {attend_1, attend_2};
+static void (*const attend_block[ROW_VECTORS])(const softmax_block *, const softmax_tile *) = {attend_1,
+                                                                                               attend_2};
 
 #endif

@@ -1,18 +1,18 @@
 /* The inner loops of softmax attention for a few rows (decode): at most FEW_ROWS, too few to fill the lanes.
  *
- * Here the head dims lie in the lanes, K and V are read once, in place and as they are stored, and everything else
- * stays in registers and the first cache, so that the speed is that of memory:
+ * Here the head dims lie in the lanes, K and V are read once, in place and as they are stored, and everything
+ * else stays in registers and the first cache, so that the speed is that of memory:
  *
  *      q [slots][row]      the queries times scale, rows padded with zeros to whole vectors
- *      s [keys][slots]     scores, then weights; slots: rows rounded up to a power of two, so that a vector holds
- *                          whole keys and the exponentials waste no lane
- *      acc [slots][row]    the output's numerator
+ *      s [keys][slots]     scores, then weights; slots: rows rounded up to a power of two, so that a vector
+ * holds whole keys and the exponentials waste no lane acc [slots][row]    the output's numerator
  *
  *      dots    s[j][row]    = sum_d k[j][d] * q[row][d]      up to 4 keys x 4 rows in registers, then folded
  *      weigh   s[j][row]    = 2^(s - m), maxima and sums; the rescale rule of softmax_block.h
  *      values  acc[row][c] += sum_j s[j][row] * v[j][c]      up to 4 rows x 4 vectors in registers
  *
- * Meaning of full, some, limits and of the weight -0, and the order of additions over keys: as in softmax_block.h.
+ * Meaning of full, some, limits and of the weight -0, and the order of additions over keys: as in
+ * softmax_block.h.
  */
 #ifndef FV_CPU_SOFTMAX_FEW_H
 #define FV_CPU_SOFTMAX_FEW_H
@@ -53,7 +53,7 @@ INLINE vfloat v_load_as(const uint32_t dtype, const unsigned char *row, size_t e
     return v_load((const float *)(const void *)row + element);
 }
 
-/* ---- scores ----------------------------------------------------------------------------------------------- */
+/* ---- scores ----------------------------------------------------------------------------------------- */
 
 typedef float vquad __attribute__((vector_size(16)));
 
@@ -80,63 +80,79 @@ INLINE vquad sums_of_four(vquad a, vquad b, vquad c, vquad d)
     return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
 }
 
-/* s[key * slots + row] for `rows` x `keys`, whose product is a multiple of 4. */
-INLINE void dots_of(const int rows, const int keys, const uint32_t dtype, uint32_t dim, const float *q,
-                    const unsigned char *k, size_t k_row, float *s, uint32_t slots)
+/* Rows and keys whose scores are wanted: s[key * slots + row] = k[key] . q[row]. */
+typedef struct dot_range {
+    const float *q;
+    const unsigned char *k;
+    size_t k_row; /* bytes */
+    uint32_t dim, slots;
+    float *s;
+} dot_range;
+
+/* `rows` x `keys` dots; the product is a multiple of 4, at most 16. */
+INLINE void dots_of(const int rows, const int keys, const uint32_t dtype, const dot_range *range)
 {
-    vfloat sum[8]; /* [key][row] */
-    vfloat more[8];
+    const uint32_t dim = range->dim;
+    vfloat sum[16]; /* [key][row] */
     UNROLL
-    for (int i = 0; i < 8; i++)
-        sum[i] = more[i] = (vfloat){0};
+    for (int i = 0; i < keys * rows; i++)
+        sum[i] = (vfloat){0};
     for (uint32_t d = 0; d < dim; d += LANES) {
         vfloat query[4];
         UNROLL
         for (int r = 0; r < rows; r++)
-            query[r] = v_load(q + (size_t)r * dim + d);
+            query[r] = v_load(range->q + (size_t)r * dim + d);
         UNROLL
         for (int i = 0; i < keys; i++) {
-            const vfloat element = v_load_as(dtype, k + (size_t)i * k_row, d);
+            const vfloat element = v_load_as(dtype, range->k + (size_t)i * range->k_row, d);
             UNROLL
-            for (int r = 0; r < rows; r++) {
-                vfloat *const to = i * rows + r < 8 ? &sum[i * rows + r] : &more[i * rows + r - 8];
-                *to = v_fma(element, query[r], *to);
-            }
+            for (int r = 0; r < rows; r++)
+                sum[i * rows + r] = v_fma(element, query[r], sum[i * rows + r]);
         }
     }
     UNROLL
     for (int i = 0; i < keys * rows; i += 4) {
-        const vfloat *const from = i < 8 ? &sum[i] : &more[i - 8];
-        const vquad quad = sums_of_four(fold(from[0]), fold(from[1]), fold(from[2]), fold(from[3]));
+        const vquad quad = sums_of_four(fold(sum[i]), fold(sum[i + 1]), fold(sum[i + 2]), fold(sum[i + 3]));
         UNROLL
         for (int e = 0; e < 4; e++)
-            s[(uint32_t)((i + e) / rows) * slots + (uint32_t)((i + e) % rows)] = quad[e];
+            range->s[(uint32_t)((i + e) / rows) * range->slots + (uint32_t)((i + e) % rows)] = quad[e];
     }
 }
 
-/* Scores of `rows` (1, 2 or 4) rows from `first` on with all keys of the tile. Asks for the tile's V meanwhile. */
-INLINE void dots(const int rows, const uint32_t dtype, const softmax_few *few, const few_tile *tile, uint32_t first)
+/* Asks for the tile's V while its K is at work. */
+INLINE void prefetch_values(const few_tile *tile, uint32_t key, int keys, size_t v_bytes)
 {
     enum { CACHE_LINE = 64 };
+    for (int i = 0; i < keys; i++)
+        for (size_t byte = 0; byte < v_bytes; byte += CACHE_LINE)
+            __builtin_prefetch(tile->v + (key + (uint32_t)i) * tile->v_row + byte);
+}
+
+/* Scores of `rows` (1, 2 or 4) rows from `first` on with all keys of the tile. */
+INLINE void dots(const int rows, const uint32_t dtype, const softmax_few *few, const few_tile *tile,
+                 uint32_t first)
+{
     const int keys = rows == 1 ? 8 : 4;
-    const float *q = few->q + (size_t)first * few->dim_qk;
     const size_t v_bytes = few->dim_v * element_size(tile->v_dtype);
+    dot_range range = {.q = few->q + (size_t)first * few->dim_qk, .dim = few->dim_qk};
     uint32_t j = 0;
     for (; j + (uint32_t)keys <= tile->some; j += (uint32_t)keys) {
-        for (int i = 0; i < keys && first == 0; i++)
-            for (size_t byte = 0; byte < v_bytes; byte += CACHE_LINE)
-                __builtin_prefetch(tile->v + (j + (uint32_t)i) * tile->v_row + byte);
-        dots_of(rows, keys, dtype, few->dim_qk, q, tile->k + j * tile->k_row, tile->k_row,
-                few->s + j * few->slots + first, few->slots);
+        if (first == 0)
+            prefetch_values(tile, j, keys, v_bytes);
+        range.k = tile->k + j * tile->k_row, range.k_row = tile->k_row;
+        range.s = few->s + j * few->slots + first, range.slots = few->slots;
+        dots_of(rows, keys, dtype, &range);
     }
     for (; j < tile->some; j++) { /* the last keys one by one: the same key in all places */
-        float sums[16];
-        dots_of(rows, 4, dtype, few->dim_qk, q, tile->k + j * tile->k_row, 0, sums, (uint32_t)rows);
-        memcpy(few->s + j * few->slots + first, sums, sizeof(float) * (size_t)rows);
+        float same[16];
+        range.k = tile->k + j * tile->k_row, range.k_row = 0;
+        range.s = same, range.slots = (uint32_t)rows;
+        dots_of(rows, 4, dtype, &range);
+        memcpy(few->s + j * few->slots + first, same, sizeof(float) * (size_t)rows);
     }
 }
 
-/* ---- weights ---------------------------------------------------------------------------------------------- */
+/* ---- weights ---------------------------------------------------------------------------------------- */
 
 /* Hides what a row does not see and what lies between the last key and the end of the last vector.
  * Returns from which key on a weight may be -0. */
@@ -219,25 +235,50 @@ INLINE uint32_t weigh_few(const softmax_few *few, const few_tile *tile)
     return plain;
 }
 
-/* ---- values ----------------------------------------------------------------------------------------------- */
+/* ---- values ----------------------------------------------------------------------------------------- */
 
-INLINE void values_few_of(const int rows, const int vectors, const int marked, const uint32_t dtype, const float *p,
-                          uint32_t slots, const unsigned char *v, size_t v_row, uint32_t count, float *acc,
-                          uint32_t acc_row)
+/* Rows and keys whose values are added: acc[row] += sum of p[key][row] * v[key]. */
+typedef struct value_range {
+    const float *p;
+    const unsigned char *v;
+    size_t v_row; /* bytes */
+    float *acc;
+    uint32_t slots, count, columns;
+} value_range;
+
+INLINE value_range values_range(const softmax_few *few, const few_tile *tile, uint32_t first, uint32_t begin,
+                                uint32_t end)
+{
+    return (value_range){.p = few->s + begin * few->slots + first,
+                         .v = tile->v + begin * tile->v_row,
+                         .v_row = tile->v_row,
+                         .acc = few->acc + (size_t)first * few->dim_v,
+                         .slots = few->slots,
+                         .count = end - begin,
+                         .columns = few->dim_v};
+}
+
+/* `rows` rows by `vectors` vectors of columns from column `c` on. */
+INLINE void values_few_of(const int rows, const int vectors, const int marked, const uint32_t dtype,
+                          const value_range *range, uint32_t c)
 {
     vfloat sum[4][4];
+    const float *p = range->p;
+    const unsigned char *v = range->v;
+    float *acc = range->acc + c;
     UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         UNROLL
         for (int n = 0; n < vectors; n++)
-            sum[r][n] = v_load(acc + (size_t)r * acc_row + (size_t)n * LANES);
-    for (uint32_t j = 0; j < count; j++, p += slots, v += v_row) {
+            sum[r][n] = v_load(acc + (size_t)r * range->columns + (size_t)n * LANES);
+    }
+    for (uint32_t j = 0; j < range->count; j++, p += range->slots, v += range->v_row) {
         if (marked && float_bits(p[0]) == 0x80000000u)
             continue;
         vfloat element[4];
         UNROLL
         for (int n = 0; n < vectors; n++)
-            element[n] = v_load_as(dtype, v, (size_t)n * LANES);
+            element[n] = v_load_as(dtype, v, c + (size_t)n * LANES);
         UNROLL
         for (int r = 0; r < rows; r++) {
             const vfloat weight = v_splat(p[r]);
@@ -247,30 +288,24 @@ INLINE void values_few_of(const int rows, const int vectors, const int marked, c
         }
     }
     UNROLL
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         UNROLL
         for (int n = 0; n < vectors; n++)
-            v_store(acc + (size_t)r * acc_row + (size_t)n * LANES, sum[r][n]);
+            v_store(acc + (size_t)r * range->columns + (size_t)n * LANES, sum[r][n]);
+    }
 }
 
-/* Adds keys begin .. end - 1 to `rows` (1, 2 or 4) rows from `first` on. `marked` needs rows = 1. */
-INLINE void values_few(const int rows, const int marked, const uint32_t dtype, const softmax_few *few,
-                       const few_tile *tile, uint32_t first, uint32_t begin, uint32_t end)
+/* Adds a range of keys to `rows` (1, 2 or 4) rows. `marked` needs rows = 1. */
+INLINE void values_few(const int rows, const int marked, const uint32_t dtype, const value_range range)
 {
-    const float *p = few->s + begin * few->slots + first;
-    const unsigned char *v = tile->v + begin * tile->v_row;
-    const size_t size = element_size(dtype);
-    float *acc = few->acc + (size_t)first * few->dim_v;
     uint32_t c = 0;
-    for (; c + 4 * LANES <= few->dim_v; c += 4 * LANES)
-        values_few_of(rows, 4, marked, dtype, p, few->slots, v + c * size, tile->v_row, end - begin, acc + c,
-                      few->dim_v);
-    for (; c < few->dim_v; c += LANES)
-        values_few_of(rows, 1, marked, dtype, p, few->slots, v + c * size, tile->v_row, end - begin, acc + c,
-                      few->dim_v);
+    for (; c + 4 * LANES <= range.columns; c += 4 * LANES)
+        values_few_of(rows, 4, marked, dtype, &range, c);
+    for (; c < range.columns; c += LANES)
+        values_few_of(rows, 1, marked, dtype, &range, c);
 }
 
-/* ---- by storage and row count ------------------------------------------------------------------------------- */
+/* ---- by storage and row count ------------------------------------------------------------------------- */
 
 INLINE void dots_by_rows(const uint32_t dtype, const softmax_few *few, const few_tile *tile)
 {
@@ -286,15 +321,15 @@ INLINE void dots_by_rows(const uint32_t dtype, const softmax_few *few, const few
 INLINE void values_by_rows(const uint32_t dtype, const softmax_few *few, const few_tile *tile, uint32_t plain)
 {
     if (few->slots == 1)
-        values_few(1, 0, dtype, few, tile, 0, 0, plain);
+        values_few(1, 0, dtype, values_range(few, tile, 0, 0, plain));
     else if (few->slots == 2)
-        values_few(2, 0, dtype, few, tile, 0, 0, plain);
+        values_few(2, 0, dtype, values_range(few, tile, 0, 0, plain));
     else
         for (uint32_t first = 0; first < few->slots; first += 4)
-            values_few(4, 0, dtype, few, tile, first, 0, plain);
+            values_few(4, 0, dtype, values_range(few, tile, first, 0, plain));
     if (plain < tile->some)
         for (uint32_t row = 0; row < few->rows; row++)
-            values_few(1, 1, dtype, few, tile, row, plain, tile->some);
+            values_few(1, 1, dtype, values_range(few, tile, row, plain, tile->some));
 }
 
 static void attend_few(const softmax_few *few, const few_tile *tile)

@@ -1,7 +1,8 @@
 /* Vectors of float for the instruction set that this translation unit is compiled for.
  *
- * LANES floats to a vector. Arithmetic is written with operators (GCC and Clang vector extensions); here are the
- * few operations that need an intrinsic to become one instruction, each with a plain fallback of the same meaning.
+ * LANES floats to a vector. Arithmetic is written with operators (GCC and Clang vector extensions); here are
+ * the few operations that need an intrinsic to become one instruction, each with a plain fallback of the same
+ * meaning.
  */
 #ifndef FV_CPU_VECTOR_H
 #define FV_CPU_VECTOR_H
@@ -11,18 +12,18 @@
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
-#define VECTOR_BYTES 64
+#define VECTOR_BYTES    64
 #define FV_HAS_F16_LOAD 1
 #elif defined(__AVX2__)
 #include <immintrin.h>
-#define VECTOR_BYTES 32
+#define VECTOR_BYTES    32
 #define FV_HAS_F16_LOAD 1
 #elif defined(__SSE2__)
 #include <emmintrin.h>
 #define VECTOR_BYTES 16
 #elif defined(__aarch64__)
 #include <arm_neon.h>
-#define VECTOR_BYTES 16
+#define VECTOR_BYTES    16
 #define FV_HAS_F16_LOAD 1
 #else
 #define VECTOR_BYTES 16
@@ -127,7 +128,8 @@ INLINE vfloat v_min(vfloat a, vfloat b)
 INLINE vfloat v_zero_below(vfloat x, vfloat limit, vfloat value)
 {
 #if defined(__AVX512F__)
-    return (vfloat)_mm512_maskz_mov_ps(_mm512_cmp_ps_mask((__m512)x, (__m512)limit, _CMP_NLT_UQ), (__m512)value);
+    return (vfloat)_mm512_maskz_mov_ps(_mm512_cmp_ps_mask((__m512)x, (__m512)limit, _CMP_NLT_UQ),
+                                       (__m512)value);
 #else
     return (vfloat)(~(x < limit) & (vint)value);
 #endif
@@ -151,7 +153,8 @@ INLINE int v_any(vint mask)
 }
 
 /* 2 to the power of x for x <= 64: about 1 ulp; 0 below -126 and for -inf; NaN for NaN; 1 exactly for 0.
- * x = n + f with n whole and |f| <= 1/2; 2^f by a minimax polynomial (relative error 2.6e-9), 2^n as exponent bits. */
+ * x = n + f with n whole and |f| <= 1/2; 2^f by a minimax polynomial (relative error 2.6e-9), 2^n as exponent
+ * bits. */
 INLINE vfloat v_exp2(vfloat x)
 {
     const float to_whole = 12582912.0f; /* 1.5 * 2^23: adding it leaves n in the lowest bits */

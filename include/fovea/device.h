@@ -74,7 +74,7 @@ typedef struct fovea_device_params {
     fovea_tier max_tier;          /* use no tier above it; DEFAULT: all */
     uint32_t threads;             /* CPU: threads that compute, the caller's included; 0: one per core */
     uint32_t slots;               /* command buffers in flight; 0: 3; at most 16 */
-    uint32_t timeout_ms;          /* of every wait; 0: 10,000 */
+    uint32_t timeout_ms;          /* of every wait; 0: 60,000 */
     uint32_t compile_at_run_time; /* nonzero: compile kernels from their texts, not from embedded SPIR-V */
     uint32_t validation;          /* nonzero: Vulkan's validation layer with synchronization checks, into
                                      the log; 2: GPU-assisted checks too. UNSUPPORTED without the layer. */

@@ -40,7 +40,7 @@
     C(16, CAUSAL)            \
     C(17, LSE)               \
     C(18, SUBGROUP) /* subgroup size that the tile was planned for; 0 in the portable tier */
-/* Constant 31 of every kernel is its local size x (SPIR-V takes it as a constant, fv_kernel_desc.invocations says it). */
+/* Constant 31 of every kernel is its local size x, which fv_kernel_desc.invocations says: SPIR-V takes it so. */
 #define SOFTMAX_INVOCATIONS_ID 31
 
 /* Values of *_DTYPE, those of fovea_dtype. */
@@ -52,9 +52,10 @@
  * results are constant expressions in C and in the kernels. `subgroup` is the constant SUBGROUP.
  *
  * Shared memory is one array of float4, used by one phase at a time:
- *   scores    q[CHUNK / 4][ROWS + pad], k[CHUNK / 4][KEYS + pad]                  four head dims an element
- *   products  maxima[parts][stride], sums[parts][stride], p[LANE_COLS][stride],    four rows an element (one if tm < 4)
- *             v[V_KEYS][COLS / 4]                                                   four columns an element
+ *   scores    q[CHUNK / 4][ROWS + pad], k[CHUNK / 4][KEYS + pad]   four head dims an element
+ *   products  maxima[parts][stride], sums[parts][stride],
+ *             p[LANE_COLS][stride]                                 four rows an element (one if tm < 4)
+ *             v[V_KEYS][COLS / 4]                                  four columns an element
  * parts: lanes of a row that must meet in shared memory; none where a subgroup holds the row. */
 #define SOFTMAX_V_KEYS(lane_cols) ((lane_cols) < 8u ? (lane_cols) : 8u) /* keys of V staged at once */
 #define SOFTMAX_PAD(chunk) ((chunk) < 32u ? 32u / (chunk) : 1u)
@@ -75,15 +76,15 @@
 #define SOFTMAX_SHARED_BYTES(lane_rows, lane_cols, tm, tn, tv, chunk, subgroup) \
     (16u * SOFTMAX_SHARED_FLOAT4(lane_rows, lane_cols, tm, tn, tv, chunk, subgroup))
 
-/* Reads that a lane has in flight: float4s of a chunk of q and of k, and of V_KEYS keys of v. At most SLOTS_MOST each. */
+/* Reads that a lane has in flight: float4s of a chunk of q and of k, and of V_KEYS keys of v; at most SLOTS_MOST. */
 #define SOFTMAX_Q_SLOTS(lane_cols, tm, chunk) (((tm) * ((chunk) / 4u) + (lane_cols) - 1u) / (lane_cols))
 #define SOFTMAX_K_SLOTS(lane_rows, tn, chunk) (((tn) * ((chunk) / 4u) + (lane_rows) - 1u) / (lane_rows))
 #define SOFTMAX_V_SLOTS(lane_rows, lane_cols, tv) \
     ((SOFTMAX_V_KEYS(lane_cols) * ((tv) / 4u) + (lane_rows) - 1u) / (lane_rows))
 #define SOFTMAX_SLOTS_MOST 16
 
-/* Whether softmax_direct and softmax_state take a tile: lane_cols a power of two from 2, the chunk and tv multiples of 4,
- * slots and shared memory within the bounds above, and, with subgroups (a power of two too), whole ones. */
+/* Whether softmax_direct and softmax_state take a tile: lane_cols a power of two from 2, the chunk and tv multiples
+ * of 4, slots and shared memory within the bounds above, and, with subgroups (a power of two too), whole ones. */
 #define SOFTMAX_TILE_FITS(lane_rows, lane_cols, tm, tn, tv, chunk, subgroup)                  \
     ((lane_rows) > 0u && (lane_cols) > 1u && ((lane_cols) & ((lane_cols) - 1u)) == 0u &&      \
      (chunk) > 0u && (chunk) % 4u == 0u && (tv) % 4u == 0u &&                                 \
@@ -106,7 +107,7 @@
 #define SOFTMAX_TRIPS_PRODUCTS(lane_rows, lane_cols, tm, tn, tv)                                              \
     ((lane_cols) * (tn) / SOFTMAX_V_KEYS(lane_cols) *                                                         \
          (1u + (tn) * (1u + SOFTMAX_GROUPS(tm)) + 2u * SOFTMAX_V_SLOTS(lane_rows, lane_cols, tv)) +           \
-     (lane_cols) * (tn) * (1u + SOFTMAX_GROUPS(tm) + (tv) / 4u * (1u + SOFTMAX_GROUPS(tm))))
+     (lane_cols) * (tn) * (2u + SOFTMAX_GROUPS(tm) + (tv) / 4u * (1u + SOFTMAX_GROUPS(tm))))
 #define SOFTMAX_TRIPS_PER_TILE(lane_rows, lane_cols, tm, tn, tv, chunk, dim_qk, subgroup)                      \
     (1u + SOFTMAX_TRIPS_SCORES(lane_rows, lane_cols, tm, tn, chunk, dim_qk) + SOFTMAX_TRIPS_SOFTMAX(tm, tn, tv) + \
      SOFTMAX_TRIPS_MEET(lane_cols, tm, subgroup) + SOFTMAX_TRIPS_PRODUCTS(lane_rows, lane_cols, tm, tn, tv))

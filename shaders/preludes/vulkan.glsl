@@ -1,7 +1,7 @@
 /* The kernel dialect read as GLSL for Vulkan 1.1. shaders/README.md says what each word means.
  *
- * Local size x is specialisation constant 31, because GLSL takes no expression there; the host sets it to the value of
- * KERNEL_INVOCATIONS. Constants default to 4: no kernel runs with the defaults, but they make a legal module. */
+ * Local size x is specialisation constant 31, because GLSL takes no expression there; the host sets it to the value
+ * of KERNEL_INVOCATIONS. Constants default to 4: no kernel runs with the defaults, but they make a legal module. */
 #version 450
 #extension GL_EXT_control_flow_attributes : require
 #ifdef TIER_SUBGROUP

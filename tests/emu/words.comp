@@ -66,7 +66,7 @@ KERNEL_BODY(words_test, BUFFERS, PARAMS, SHARED)
     SH_STORE(flags, lane, LOAD1(source, lane));
     if (lane == 0u)
         SH_STORE(flags, LANES, 7u);
-    for (uint r = 0u; r < ROWS; r++)
+    ROLLED for (uint r = 0u; r < ROWS; r++)
         SH_STORE(line, r * LANES + lane, values.x + AS_FLOAT(r == 0u ? 0u : 0x3f800000u));
     BARRIER();
     const float4 other = FMA4(next_of(CTX_IN lane), SPLAT4(2.0f), ADD4(values, FLOAT4(1.0f, 2.0f, 3.0f, 4.0f)));
@@ -75,7 +75,8 @@ KERNEL_BODY(words_test, BUFFERS, PARAMS, SHARED)
     put4(CTX_IN place * WORDS_OUT + 8u, UNPACK_BF16_4(pair));
     put(CTX_IN place * WORDS_OUT + 12u, total(CTX_IN lane));
     const uint low = MINU(SH_LOAD(flags, lane) & 0xffffu, MAXU(SH_LOAD(flags, LANES), 1u));
-    put(CTX_IN place * WORDS_OUT + 13u, MAX(MIN(EXP2(LOG2(8.0f)), 100.0f), NEG_MAX) + UNPACK_HALF(0x3c00u << low / 8u));
+    put(CTX_IN place * WORDS_OUT + 13u,
+        MAX(MIN(EXP2(LOG2(8.0f)), MUL(10.0f, 10.0f)), NEG_MAX) + UNPACK_HALF(0x3c00u << low / 8u));
 #ifdef TIER_SUBGROUP
     const float seen = SHUFFLE_XOR(values.x, 1u) + AS_FLOAT(SHUFFLE_XOR(0u, 2u));
     const uint where = SUBGROUP_ID * SUBGROUP_SIZE + SUBGROUP_LANE;

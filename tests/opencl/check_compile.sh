@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compiles the OpenCL C reading of every portable module of shaders/modules.txt, in several variants of its constants, and
-# of the dialect's own test kernel. Any diagnostic fails.
+# Compiles the OpenCL C reading of every portable module of shaders/modules.txt, in several variants of its
+# constants, and of the dialect's own test kernel. Any diagnostic fails.
 #
 #   check_compile.sh SHADERS TESTS_EMU
 #

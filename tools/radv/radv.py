@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""What RADV makes of the kernels on AMD GPUs that need not be there: registers, spills, shared memory, waves per SIMD and
-the share of multiply-adds in the inner loops.
+"""What RADV makes of the kernels on AMD GPUs that need not be there: registers, spills, shared memory, waves per SIMD
+and the share of multiply-adds in the inner loops.
 
   radv.py --modules build/shaders/modules.c            prints the table
   radv.py --modules build/shaders/modules.c --write    ... and keeps it as table.json
   radv.py --modules build/shaders/modules.c --check    compares with table.json; fails on a regression
 
-Runs where Mesa's RADV honours RADV_FORCE_FAMILY (Mesa 25.0 of Debian 13), with a C compiler, Vulkan headers and loader.
-Under another Mesa version --check reports and does not gate. Exit: 0 good, 1 regression, 77 no such driver.
+Runs where Mesa's RADV honours RADV_FORCE_FAMILY (Mesa 25.0 of Debian 13), with a C compiler, Vulkan headers and
+loader. Under another Mesa version --check reports and does not gate. Exit: 0 good, 1 regression, 77 no such driver.
 
-Columns: `scores` and `products` are the inner loops of S = Q K^T and O += P V; each says which share of its issue slots
-holds a multiply-add (a dual-issue slot of navi31 may hold two).
+Columns: `scores` and `products` are the inner loops of S = Q K^T and O += P V; each says which share of its issue
+slots holds a multiply-add (a dual-issue slot of navi31 may hold two).
 """
 import argparse
 import glob

@@ -1,0 +1,188 @@
+/* A work item of the softmax kernels: the ABI as C, the per-thread scratch, and where the item lies. */
+#ifndef FV_CPU_SOFTMAX_ITEM_H
+#define FV_CPU_SOFTMAX_ITEM_H
+
+#include <stdbool.h>
+
+#include "abi/softmax.h"
+#include "convert.h"
+#include "native.h"
+#include "softmax_block.h"
+#include "softmax_few.h"
+
+/* ---- the ABI as C ----------------------------------------------------------------------------------- */
+
+typedef uint32_t uint;
+#define FIELD(type, name) type name;
+typedef struct direct_params {
+    SOFTMAX_DIRECT_PARAMS(FIELD)
+} direct_params;
+typedef struct state_params {
+    SOFTMAX_STATE_PARAMS(FIELD)
+} state_params;
+typedef struct finish_params {
+    SOFTMAX_FINISH_PARAMS(FIELD)
+} finish_params;
+typedef struct common_params {
+    SOFTMAX_COMMON_PARAMS(FIELD)
+} common_params;
+typedef struct output_params {
+    SOFTMAX_OUTPUT_PARAMS(FIELD)
+} output_params;
+#undef FIELD
+
+#define CONSTANT_ID(id, name) name = id,
+enum { SOFTMAX_CONSTANTS(CONSTANT_ID) CONSTANT_COUNT };
+#undef CONSTANT_ID
+
+_Static_assert(CONSTANT_COUNT == SUBGROUP + 1, "constant ids are not in order");
+_Static_assert(sizeof(direct_params) == sizeof(common_params) + sizeof(output_params),
+               "layout of parameters");
+_Static_assert(sizeof(direct_params) <= 128 && sizeof(state_params) <= 128, "parameters too large");
+
+static uint32_t rows_of(const uint32_t *constants)
+{
+    return constants[LANE_ROWS] * constants[TM];
+}
+
+static uint32_t keys_of(const uint32_t *constants)
+{
+    return constants[LANE_COLS] * constants[TN];
+}
+
+static uint32_t columns_of(const uint32_t *constants)
+{
+    const uint32_t columns = constants[LANE_COLS] * constants[TV];
+    return columns < constants[DIM_V] ? columns : constants[DIM_V];
+}
+
+/* ---- scratch ---------------------------------------------------------------------------------------- */
+
+typedef struct scratch {
+    float *q, *acc, *m, *l, *s, *k, *v, *row;
+    int32_t *limits;
+} scratch;
+
+static uint32_t whole_vectors(uint32_t dim)
+{
+    return (dim + LANES - 1) / LANES * LANES;
+}
+
+/* Floats from one key's row to the next in scratch: padded so that rows do not meet in one cache set. */
+static size_t panel_row(uint32_t dim)
+{
+    return (dim + 15) / 16 * 16 + 16;
+}
+
+/* Sets the arrays of `to` from `base`, each on a 64-byte border; returns the bytes they take. */
+static size_t lay_out(const uint32_t *constants, unsigned char *base, scratch *to)
+{
+    const size_t rows = (rows_of(constants) + LANES - 1) / LANES * LANES;
+    const size_t keys = keys_of(constants), dim_qk = constants[DIM_QK], columns = columns_of(constants);
+    const size_t widest = dim_qk > columns ? dim_qk : columns;
+    const size_t floats[] = {rows * whole_vectors((uint32_t)dim_qk),
+                             rows * whole_vectors((uint32_t)columns),
+                             rows,
+                             rows,
+                             rows,
+                             keys * BLOCK_ROWS,
+                             keys * panel_row((uint32_t)dim_qk),
+                             keys * panel_row((uint32_t)columns),
+                             widest};
+    enum { ARRAYS = sizeof floats / sizeof floats[0] };
+    unsigned char *array[ARRAYS];
+    size_t used = 0;
+    for (int i = 0; i < ARRAYS; i++) {
+        array[i] = base ? base + used : NULL;
+        used += (floats[i] * sizeof(float) + 63) / 64 * 64;
+    }
+    *to = (scratch){.q = (void *)array[0],
+                    .acc = (void *)array[1],
+                    .m = (void *)array[2],
+                    .l = (void *)array[3],
+                    .limits = (void *)array[4],
+                    .s = (void *)array[5],
+                    .k = (void *)array[6],
+                    .v = (void *)array[7],
+                    .row = (void *)array[8]};
+    return used;
+}
+
+static size_t scratch_size(const uint32_t *constants)
+{
+    scratch unused;
+    return lay_out(constants, NULL, &unused);
+}
+
+/* ---- the work item ---------------------------------------------------------------------------------- */
+
+typedef struct item {
+    const uint32_t *constants;
+    const cpu_call *call;
+    common_params common;
+    scratch scratch;
+    uint32_t batch, unit_head;
+    uint32_t first_column, columns; /* of V and O */
+    uint32_t first_row, rows;       /* rows of the unit */
+    bool few;                       /* at most FEW_ROWS rows */
+    const unsigned char *k, *v;     /* key 0 of the unit's heads */
+    size_t k_row, v_row;            /* bytes from key to key */
+} item;
+
+/* Where work item `work` lies (the ABI's one order). */
+static void place_item(item *it, uint64_t work)
+{
+    const common_params *p = &it->common;
+    const uint32_t tile_rows = rows_of(it->constants), columns = columns_of(it->constants);
+    const uint32_t dim_v = it->constants[DIM_V];
+    const uint64_t all_rows = (uint64_t)p->seq_q * p->group;
+    const uint64_t row_tiles = (all_rows + tile_rows - 1) / tile_rows;
+    const uint32_t column_blocks = (dim_v + columns - 1) / columns;
+    const uint64_t place = work % row_tiles, unit = work / row_tiles / column_blocks;
+    const uint64_t tile = it->constants[CAUSAL] ? row_tiles - 1 - place : place;
+    const uint32_t units = p->heads / p->group;
+    it->first_column = (uint32_t)(work / row_tiles % column_blocks) * columns;
+    it->columns = dim_v - it->first_column < columns ? dim_v - it->first_column : columns;
+    it->batch = (uint32_t)(unit / units);
+    it->unit_head = (uint32_t)(unit % units);
+    it->first_row = (uint32_t)(tile * tile_rows);
+    it->rows = (uint32_t)(all_rows - it->first_row < tile_rows ? all_rows - it->first_row : tile_rows);
+    it->few = it->rows <= FEW_ROWS;
+}
+
+/* Query and head of row `row` of the item. */
+static uint32_t query_of(const item *it, uint32_t row)
+{
+    return (it->first_row + row) / it->common.group;
+}
+
+static uint32_t head_of(const item *it, uint32_t row)
+{
+    return it->unit_head * it->common.group + (it->first_row + row) % it->common.group;
+}
+
+static void place_keys(item *it)
+{
+    const common_params *p = &it->common;
+    const size_t k_size = element_size(it->constants[K_DTYPE]), v_size = element_size(it->constants[V_DTYPE]);
+    const uint32_t head = it->unit_head * p->group;
+    it->k_row = p->k_row * k_size;
+    it->v_row = p->v_row * v_size;
+    it->k = it->call->bindings[1] +
+            (p->k_offset + (size_t)it->batch * p->k_batch + (size_t)(head / p->k_ratio) * p->k_head) * k_size;
+    it->v = it->call->bindings[2] + (p->v_offset + (size_t)it->batch * p->v_batch +
+                                     (size_t)(head / p->v_ratio) * p->v_head + it->first_column) *
+                                        v_size;
+}
+
+/* Keys that row `row` sees: the first so many. */
+static uint32_t visible_keys(const item *it, uint32_t row)
+{
+    const common_params *p = &it->common;
+    if (!it->constants[CAUSAL])
+        return p->seq_k;
+    const int64_t count = (int64_t)query_of(it, row) + p->diagonal + 1;
+    return count < 0 ? 0 : count > p->seq_k ? p->seq_k : (uint32_t)count;
+}
+
+#endif
