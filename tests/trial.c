@@ -146,12 +146,15 @@ void trial_run(trial *t, const trial_options *options)
 typedef struct guarded {
     fovea_buffer *buffer;
     unsigned char *before, *after;
-    uint64_t size, total;
+    uint64_t offset, size, total;
 } guarded;
 
 static guarded guarded_begin(const trial *t, uint64_t size, uint64_t spare)
 {
-    guarded g = {.size = size, .total = TRIAL_GUARD * 4 + size + spare + TRIAL_GUARD};
+    fovea_device_limits limits;
+    test_status(t->device, FOVEA_OK, fovea_device_get_limits(t->device, &limits));
+    const uint64_t offset = limits.storage_offset_alignment > 256 ? limits.storage_offset_alignment : 256;
+    guarded g = {.offset = offset, .size = size, .total = offset + size + spare + TRIAL_GUARD};
     g.before = malloc(g.total);
     g.after = malloc(g.total);
     ck_assert(g.before && g.after);
@@ -165,11 +168,11 @@ static void guarded_end(const trial *t, guarded *g)
 {
     char text[256];
     test_status(t->device, FOVEA_OK, fovea_buffer_download(g->buffer, 0, g->after, g->total));
-    memcpy(g->before + TRIAL_GUARD * 4, g->after + TRIAL_GUARD * 4, g->size);
+    memcpy(g->before + g->offset, g->after + g->offset, g->size);
     const uint64_t i = first_difference(g->before, g->after, g->total);
     if (i < g->total)
         ck_abort_msg("%s: byte %lld of a workspace of %llu written", trial_text(t, text),
-                     (long long)i - TRIAL_GUARD * 4, (unsigned long long)g->size);
+                     (long long)i - (long long)g->offset, (unsigned long long)g->size);
     fovea_buffer_destroy(g->buffer);
     free(g->before);
     free(g->after);
@@ -186,7 +189,7 @@ void trial_run_op(trial *t, fovea_op *op, trial_workspace workspace)
     if (!own) {
         const uint64_t size = workspace == TRIAL_TOO_SMALL ? 4 : need;
         g = guarded_begin(t, size, workspace == TRIAL_LARGER ? 4096 : 0);
-        args.workspace = (fovea_binding){g.buffer, TRIAL_GUARD * 4};
+        args.workspace = (fovea_binding){g.buffer, g.offset};
         args.workspace_size = size + (workspace == TRIAL_LARGER ? 4096 : 0);
     }
     const fovea_status status = fovea_op_run(op, &args);
