@@ -32,7 +32,6 @@ typedef struct fv_caps {
     bool subgroup_size_control;  /* a kernel may ask for a subgroup size and for full subgroups */
     bool nan_preserved;          /* shaderSignedZeroInfNanPreserveFloat32 */
     bool pipeline_statistics;    /* kernel_stats tells registers and spills */
-    uint32_t lane_floats;        /* accumulators that a lane may hold before the driver's compiler gives up; 0: any */
     double assumed_flops_per_s;  /* what the planner assumes until a rate is measured */
 } fv_caps;
 

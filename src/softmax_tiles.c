@@ -52,10 +52,8 @@ static bool fits(const fovea_device *device, const softmax_tile *tile)
 {
     const fovea_device_limits *limits = &device->limits;
     const uint32_t lanes = tile->lane_rows * tile->lane_cols;
-    const uint32_t most_floats = device->driver->caps.lane_floats;
     return SOFTMAX_TILE_FITS(tile->lane_rows, tile->lane_cols, tile->tm, tile->tn, tile->tv, tile->chunk,
                              tile->subgroup_size) &&
-           (most_floats == 0 || tile->tm * (tile->tn + tile->tv) <= most_floats) &&
            lanes <= limits->workgroup_invocations && lanes <= limits->workgroup_size_x &&
            softmax_shared_bytes(tile) <= limits->shared_memory;
 }
@@ -130,10 +128,9 @@ static void tier_tiles(const fovea_device *device, const softmax_shape *shape, b
         if (solve(device, shape, few, &tile))
             list->tiles[list->count++] = tile;
         else if (!few)
-            fv_note(report, "micro-tile %ux%ux%u of the %s tier refused: %u bytes of shared memory, %u invocations and "
-                    "%u accumulators a lane (0: any) hold no such tile", micro->tm, micro->tn, micro->tv,
-                    fovea_tier_name(tier), device->limits.shared_memory, device->limits.workgroup_invocations,
-                    device->driver->caps.lane_floats);
+            fv_note(report, "micro-tile %ux%ux%u of the %s tier refused: %u bytes of shared memory and %u invocations "
+                    "hold no such tile", micro->tm, micro->tn, micro->tv, fovea_tier_name(tier),
+                    device->limits.shared_memory, device->limits.workgroup_invocations);
     }
 }
 

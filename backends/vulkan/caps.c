@@ -60,12 +60,6 @@ static uint32_t loop_iterations(const fovea_device_info *info)
     return FOVEA_UNBOUNDED;
 }
 
-/* SwiftShader's compiler takes minutes and gigabytes over a kernel whose lanes hold 128 accumulators. */
-static uint32_t lane_floats(const fovea_device_info *info)
-{
-    return info->driver_id == VK_DRIVER_ID_GOOGLE_SWIFTSHADER ? 64 : 0;
-}
-
 /* ---- device classes -------------------------------------------------------------------------- */
 
 typedef struct device_class {
@@ -175,7 +169,6 @@ void fv_vk_caps_fill(const fv_vk_physical *physical, uint32_t index, fv_caps *ca
                           physical->floats.shaderSignedZeroInfNanPreserveFloat32;
     caps->pipeline_statistics = physical->executables.pipelineExecutableInfo;
     fill_limits(physical, caps, &caps->limits);
-    caps->lane_floats = lane_floats(&caps->info);
     const bool subgroups = caps->subgroup_shuffle && caps->limits.subgroup_size_min != 0;
     caps->info.tier = subgroups ? FOVEA_TIER_SUBGROUP : FOVEA_TIER_PORTABLE;
 }

@@ -39,7 +39,8 @@ typedef struct fovea_op_args {
     fovea_binding tensors[FOVEA_SLOT_MAX]; /* indexed by fovea_slot; borrowed until the work is done */
     uint32_t seq_q; /* queries of this run, 0 to seq_q_max; FOVEA_MAXIMUM: seq_q_max */
     uint32_t seq_k; /* keys of this run, 0 to seq_k_max; FOVEA_MAXIMUM: seq_k_max */
-    fovea_binding workspace; /* buffer NULL: the device's own. Contents undefined before and after. */
+    fovea_binding workspace; /* buffer NULL: the device's own. Contents undefined before and after.
+                                The offset is a multiple of 16 and of limits.storage_offset_alignment. */
     uint64_t workspace_size; /* bytes at `workspace`, at least fovea_op_workspace_size; ignored where NULL */
     uint32_t reserved[14];
 } fovea_op_args;
