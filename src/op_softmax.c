@@ -127,7 +127,8 @@ static fovea_status check_aliasing(const softmax_op *op, const softmax_bound *bo
     return FOVEA_OK;
 }
 
-/* The state's memory: the caller's workspace or the device's own. `size`: bytes that hold at least one item. */
+/* The state's memory: the caller's workspace or the device's own. `size`: bytes that hold at least one item; 0 where the
+ * run needs none, and the caller's is checked all the same. */
 static fovea_status bind_workspace(const softmax_op *op, const fovea_op_args *args, uint64_t size, fv_bound *out_bound)
 {
     fovea_status status = FOVEA_OK;
@@ -135,6 +136,8 @@ static fovea_status bind_workspace(const softmax_op *op, const fovea_op_args *ar
     fv_host *host = &device->host;
     const fovea_buffer *own = args->workspace.buffer;
     const uint64_t offset = args->workspace.offset;
+    if (!own && size == 0)
+        return FOVEA_OK;
     if (!own) {
         pthread_mutex_lock(&device->lock);
         *out_bound = (fv_bound){.range = {device->workspace, 0, op->base.workspace_size},
@@ -196,11 +199,10 @@ static fovea_status run(fovea_op *base, const fovea_op_args *args)
                "softmax: %llu workgroups; at most 2^32 - 1", (unsigned long long)(cut.items * cut.splits));
     fv_require(&device->host, cut.direct ? variant->direct != NULL : variant->state != NULL, FOVEA_INTERNAL,
                "softmax: no kernel was made for seq_q %u, seq_k %u", seq_q, seq_k);
-    if (!cut.direct) {
-        const uint64_t item_bytes = cut.splits * softmax_slot_bytes(&variant->tile);
-        fv_try(bind_workspace(op, args, item_bytes, &bound.state));
+    const uint64_t item_bytes = cut.direct ? 0 : cut.splits * softmax_slot_bytes(&variant->tile);
+    fv_try(bind_workspace(op, args, item_bytes, &bound.state));
+    if (!cut.direct)
         cut.slice_items = fv_max(1, fv_min(cut.slice_items, bound.state.range.size / item_bytes));
-    }
     fv_try(check_aliasing(op, &bound));
     fv_try(softmax_emit(&(softmax_emission){device, shape, variant, &cut, &bound, seq_q, seq_k,
                                             device->backend->record}));

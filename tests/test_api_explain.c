@@ -68,7 +68,7 @@ END_TEST
 
 START_TEST(budgets_raise_dispatches)
 {
-    fovea_softmax_params params = square(2, 300, 900, 64);
+    fovea_softmax_params params = square(2, 300, 900, 16);
     params.cost_budget_us = FOVEA_UNBOUNDED;
     params.split_count = 1;
     const fovea_op_report whole = report_of(&params);
@@ -86,7 +86,7 @@ END_TEST
 
 START_TEST(splits_are_reported)
 {
-    fovea_softmax_params params = square(1, 1, 2000, 64);
+    fovea_softmax_params params = square(1, 1, 2000, 16);
     params.split_count = 4;
     const fovea_op_report report = report_of(&params);
     ck_assert_uint_ge(report.split_count, 2);
@@ -99,7 +99,7 @@ END_TEST
 
 START_TEST(kernels_are_described)
 {
-    const fovea_softmax_params params = square(2, 64, 64, 64);
+    const fovea_softmax_params params = square(2, 64, 64, 16);
     fovea_op_report report;
     fovea_device_limits limits;
     fovea_op *op = create(&params, &report);
@@ -137,7 +137,7 @@ static uint64_t number_of(const char *text, const char *key)
 
 START_TEST(explain_says_what_the_report_says)
 {
-    fovea_softmax_params params = square(2, 100, 130, 40);
+    fovea_softmax_params params = square(2, 100, 130, 16);
     params.causal = 1;
     params.split_count = 2;
     fovea_op_report report;
@@ -189,7 +189,7 @@ END_TEST
 /* What the device refuses is said, with the reason. */
 START_TEST(notes_name_refused_tiers)
 {
-    const fovea_softmax_params params = square(1, 33, 65, 64);
+    const fovea_softmax_params params = square(1, 33, 65, 16);
     const fovea_op_report report = report_of(&params);
     if (test.params.max_tier == FOVEA_TIER_PORTABLE) {
         ck_assert_int_eq((int)report.tier, FOVEA_TIER_PORTABLE);

@@ -88,6 +88,7 @@ def main():
         if argument == "--skips":
             continue
         label, _, path = argument.partition("=")
+        label = label.replace("_", " ")
         try:
             cases, counts = of_file(path)
         except (OSError, ValueError) as error:

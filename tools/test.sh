@@ -33,12 +33,17 @@ unset VK_DRIVER_FILES VK_ADD_DRIVER_FILES VK_INSTANCE_LAYERS VK_LOADER_DRIVERS_S
 
 logs='' # LABEL=FILE of every part, for summary.py
 
+# plain LABEL: as a part of a file's name.
+plain() {
+  printf 'part-%s' "$1" | tr -c 'a-z0-9' '-'
+}
+
 # check LABEL COMMAND...: one step that is no meson test, such as a build. Counts as one test.
 check() {
   label=$1
   shift
   start=$(date +%s)
-  file=build/check-$(printf '%s' "$label" | tr -c 'a-z0-9\n' '-').txt
+  file=build/$(plain "$label").txt
   say "== $label"
   if "$@" >"$file.log" 2>&1; then
     echo "1 passed, 0 failed, 0 skipped" >"$file"
@@ -69,8 +74,9 @@ suites() {
   say "== $label"
   rm -f "$folder"/meson-logs/testlog*.json
   meson test -C "$folder" --no-rebuild "$@" || true
-  log=$(find "$folder/meson-logs" -name 'testlog*.json' | head -n 1)
-  logs="$logs $(printf '%s' "$label" | tr ' ' '_')=${log:-none}"
+  file=build/$(plain "$label").json # the next part of this folder overwrites meson's own
+  cp "$(find "$folder/meson-logs" -name 'testlog*.json' | head -n 1)" "$file" || rm -f "$file"
+  logs="$logs $(printf '%s' "$label" | tr ' ' '_')=$file"
   say "   $(elapsed "$start")"
 }
 
