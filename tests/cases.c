@@ -106,6 +106,8 @@ const test_case test_cases[] = {
     {"low_logits_mix", CASE_QUICK, 1, 2, 1, 1, 33, 97, 64, 64, MIX3, CAUSAL, .values = VALUES_LOW_LOGITS},
     {"rising", CASE_TINY, 1, 2, 1, 1, 5, 70, 8, 8, F32, .values = VALUES_RISING},
     {"rising_causal", CASE_QUICK, 1, 2, 1, 1, 65, 200, 32, 32, F32, CAUSAL, .values = VALUES_RISING},
+    {"rising_long", CASE_QUICK, 1, 2, 1, 1, 9, 900, 8, 8, F32, .values = VALUES_RISING},
+    {"high_logits_long", CASE_QUICK, 1, 2, 1, 1, 9, 900, 16, 16, F32, .values = VALUES_HIGH_LOGITS},
     {"scale_zero", CASE_TINY, 1, 2, 1, 1, 5, 21, 8, 8, F32, .scale_literal = true, .scale = 0.0f},
     {"scale_negative", CASE_TINY, 1, 2, 1, 1, 5, 21, 8, 8, F32, CAUSAL, .scale_literal = true, .scale = -0.7f},
     {"scale_given", CASE_TINY, 1, 2, 1, 1, 5, 21, 8, 8, F32, .scale = 0.31f},

@@ -12,8 +12,8 @@ TIERS = {'base': 0, 'version': 0, 'device': 1, 'buffer': 1, 'tensor': 1, 'op': 2
          'linear': 3, 'sparse': 3, 'select': 3, 'merge': 3, 'program': 3, 'vulkan': 4, 'opencl': 4, 'fovea': 5}
 FOLDERS = ['include', 'src', 'shaders', 'backends', 'tests', 'examples', 'bench', 'tools']
 VENDOR = re.compile(r'^(vulkan|vk_video|CL|OpenCL|d3d12|Metal)/')
-# Unit tests: files and folders of tests/ that look inside.
-WHITE_BOX = ['tests/test_modules.c', 'tests/backend/', 'tests/emu/', 'tests/fault/', 'tests/opencl/']
+# Unit tests that look inside, and the register gate, which feeds the modules' SPIR-V to a driver without a device.
+WHITE_BOX = ['tools/radv/', 'tests/test_modules.c', 'tests/backend/', 'tests/emu/', 'tests/fault/', 'tests/opencl/']
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^">]+)[">]', re.M)
 BACKEND_NAME = re.compile(r'\b(fv_backend_(?:cpu|vulkan|opencl|emulator)|FV_WITH_[A-Z]+)\b')
 

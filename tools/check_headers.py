@@ -30,7 +30,7 @@ def main():
             if vendor and not compiles(compiler, language, standard, folder, f'#include <{vendor}>\n')[0]:
                 print(f'{header.name}: skipped as {standard[5:]}: no {vendor}')
                 continue
-            text = f'#include <fovea/{header.name}>\n' * 2
+            text = f'#include <fovea/{header.name}>\n' * 2 + 'extern int something; /* no empty translation unit */\n'
             good, reason = compiles(compiler, language, standard, folder, text)
             count += 1
             faults += not good

@@ -1,20 +1,34 @@
 #!/bin/sh
-# demo.sh [IMAGE]: Fovea on this machine, from nothing: installs what is missing, builds, lists the devices, denoises a
-# photograph (or IMAGE, a PNG or JPEG) by attention on each of them, and measures softmax attention. Debian 12 and 13.
+# demo.sh [--crop W] [IMAGE]: Fovea on this machine, from nothing: installs what is missing, builds, lists the devices,
+# denoises a photograph (or IMAGE, a PNG or JPEG) by attention on each of them, and measures softmax attention. Debian 12
+# and 13. The centre W x W pixels are taken, 192 by default; time grows with the fourth power of W, and on software
+# drivers it is minutes.
 # Exit: 0 done, 1 a step failed, 2 bad usage or another system.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/tools/common.sh"
 
+usage() {
+  complain "usage: demo.sh [--crop W] [IMAGE]"
+  exit 2
+}
+
+crop=192
+if [ "${1:-}" = --crop ]; then
+  [ $# -ge 2 ] || usage
+  crop=$2
+  shift 2
+fi
+image=''
 case ${1:-} in
-  -*) complain "usage: demo.sh [IMAGE]"; exit 2 ;;
-  '') image='' ;;
+  -*) usage ;;
+  '') ;;
   *)
     [ -r "$1" ] || { complain "cannot read $1"; exit 2; }
     image=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
     ;;
 esac
-[ $# -le 1 ] || { complain "usage: demo.sh [IMAGE]"; exit 2; }
+[ $# -le 1 ] || usage
 
 begin=$(date +%s)
 cd "$root"
@@ -49,16 +63,17 @@ devices=$(build/tools/fovea info --json |
 
 say
 say "== 4 of 5: $image, denoised"
-say "Gaussian noise of sigma 25/255 on the centre 192 x 192, then non-local means, written as attention over all pixels."
+say "Gaussian noise of sigma 25/255 on the centre $crop x $crop, then non-local means, written as attention of every pixel"
+say "to every pixel."
 failed=''
 for device in $devices; do
   output=build/demo/denoised-$(printf '%s' "$device" | tr -c 'a-z0-9\n' '-').png
   say
   say "$device:"
-  if timeout 600 build/examples/denoise --sigma 25/255 --seed 1 --crop 192 --device "$device" "$image" "$output" 2>"$output.log"; then
-    say "  $root/$output"
+  start=$(date +%s)
+  if timeout 1200 build/examples/denoise --sigma 25/255 --seed 1 --crop "$crop" --device "$device" "$image" "$output"; then
+    say "$(elapsed "$start"), $root/$output"
   else
-    tail -n 3 "$output.log"
     failed="$failed $device"
   fi
 done
