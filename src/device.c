@@ -9,7 +9,6 @@ enum {
     DEFAULT_SLOTS = 3,
     MOST_SLOTS = 16,
     DEFAULT_TIMEOUT_MS = 60000,
-    LEAST_SHARED_MEMORY = 1024,
     LEAST_STORAGE_BUFFERS = 4,
 };
 
@@ -161,6 +160,7 @@ fovea_status fovea_device_open(const fovea_device_params *params, fovea_device *
     fv_require(&early, device, FOVEA_OUT_OF_HOST_MEMORY, "no host memory for a device");
     fv_host_init(&device->host, &complete.allocator, &complete.log);
     pthread_mutex_init(&device->lock, NULL);
+    pthread_mutex_init(&device->workspace_lock, NULL);
     device->params = complete;
     fv_try(open_driver(device));
     device->params.device = NULL;
@@ -172,20 +172,31 @@ fail:
     return status;
 }
 
+/* After the device's work is done; where it is not, the memory is left to it. */
+static void release_workspaces(fovea_device *device)
+{
+    const fv_backend *backend = device->backend;
+    const bool done = backend->submit(device->driver) == FOVEA_OK && backend->wait(device->driver) == FOVEA_OK;
+    if (!done && !backend->lost(device->driver)) {
+        fv_log(&device->host, FOVEA_LOG_ERROR, "the device still works; its workspace is left behind");
+        return;
+    }
+    for (uint32_t i = 0; i < device->retired_count; i++)
+        backend->buffer_destroy(device->retired[i]);
+    if (device->workspace)
+        backend->buffer_destroy(device->workspace);
+}
+
 void fovea_device_destroy(fovea_device *device)
 {
     if (!device)
         return;
     if (device->driver) {
-        device->backend->submit(device->driver);
-        device->backend->wait(device->driver);
-        for (uint32_t i = 0; i < device->retired_count; i++)
-            device->backend->buffer_destroy(device->retired[i]);
-        if (device->workspace)
-            device->backend->buffer_destroy(device->workspace);
+        release_workspaces(device);
         device->backend->close(device->driver);
     }
     pthread_mutex_destroy(&device->lock);
+    pthread_mutex_destroy(&device->workspace_lock);
     fv_host host = device->host; /* frees the memory that it lies in */
     fv_free(&host, device);
     fv_host_release(&host);
@@ -253,18 +264,21 @@ fovea_status fv_device_reserve(fovea_device *device, uint64_t size)
 {
     fovea_status status = FOVEA_OK;
     enum { ROOM = sizeof device->retired / sizeof device->retired[0] };
-    pthread_mutex_lock(&device->lock);
+    pthread_mutex_lock(&device->workspace_lock);
     const uint64_t old_size = device->workspace ? device->workspace->size : 0;
     if (size > old_size) {
         fv_require(&device->host, device->retired_count < ROOM, FOVEA_OUT_OF_DEVICE_MEMORY,
                    "the workspace grew %d times on this device; destroy it and open it anew", ROOM);
         fv_buffer *grown = NULL;
-        fv_try(device->backend->buffer_create(device->driver, fv_max(size, 2 * old_size), FV_MEMORY_DEVICE, &grown));
+        status = device->backend->buffer_create(device->driver, fv_max(size, 2 * old_size), FV_MEMORY_DEVICE, &grown);
+        if (status != FOVEA_OK && size < 2 * old_size)
+            status = device->backend->buffer_create(device->driver, size, FV_MEMORY_DEVICE, &grown);
+        fv_try(status);
         if (device->workspace)
             device->retired[device->retired_count++] = device->workspace;
         device->workspace = grown;
     }
 fail:
-    pthread_mutex_unlock(&device->lock);
+    pthread_mutex_unlock(&device->workspace_lock);
     return status;
 }

@@ -48,20 +48,33 @@ fail:
     return status;
 }
 
+/* A forced tile may be any candidate: those for few rows follow the others. */
+static void append_few(const fovea_device *device, const softmax_shape *shape, softmax_tile_list *list)
+{
+    fovea_op_report unread = {.kernel_count = 0};
+    if (device->driver->caps.native)
+        return;
+    const softmax_tile_list few = softmax_tiles(device, shape, true, &unread);
+    for (uint32_t i = 0; i < few.count && list->count < SOFTMAX_TILES_MAX; i++)
+        list->tiles[list->count++] = few.tiles[i];
+}
+
 static fovea_status make_variant(softmax_op *op, bool few, softmax_variant *out_variant)
 {
     fovea_status status = FOVEA_OK;
     fovea_device *device = op->base.device;
     softmax_tile_list list = softmax_tiles(device, &op->shape, few, &op->base.report);
-    if (!few)
-        op->base.report.tile_candidates = list.count;
+    const uint32_t first = few ? op->base.report.tile_candidates : 0; /* candidates: those for many rows, then for few */
+    if (op->shape.tile > 0)
+        append_few(device, &op->shape, &list);
+    else
+        op->base.report.tile_candidates = first + list.count;
     fv_try(select_tiles(device, &op->shape, &list));
     bool state = false;
     for (uint32_t i = 0; i < list.count; i++)
         state |= state_needed(device, &op->shape, &list.tiles[i]);
     fv_try(softmax_variant_init(device, &op->shape, &list, state, out_variant, &op->base.report));
-    if (op->shape.tile > 0)
-        out_variant->tile_index = op->shape.tile - 1;
+    out_variant->tile_index = op->shape.tile > 0 ? op->shape.tile - 1 : first + out_variant->tile_index;
     if (state)
         op->base.workspace_size =
             fv_max(op->base.workspace_size, state_bytes(device, &op->shape, &out_variant->tile));
@@ -139,10 +152,10 @@ static fovea_status bind_workspace(const softmax_op *op, const fovea_op_args *ar
     if (!own && size == 0)
         return FOVEA_OK;
     if (!own) {
-        pthread_mutex_lock(&device->lock);
+        pthread_mutex_lock(&device->workspace_lock);
         *out_bound = (fv_bound){.range = {device->workspace, 0, op->base.workspace_size},
                                 .end = op->base.workspace_size};
-        pthread_mutex_unlock(&device->lock);
+        pthread_mutex_unlock(&device->workspace_lock);
         return FOVEA_OK;
     }
     fv_require(host, own->device == device, FOVEA_INVALID, "workspace: its buffer belongs to another device");
@@ -242,7 +255,9 @@ fovea_status fovea_softmax_create(fovea_device *device, const fovea_softmax_para
     fv_try(softmax_shape_init(device, params, &op->shape));
     fv_try(make_variants(op));
     fv_try(fv_device_reserve(device, op->base.workspace_size));
+    pthread_mutex_lock(&device->lock);
     softmax_fill_report(op, fv_seconds() - start);
+    pthread_mutex_unlock(&device->lock);
     *out_op = &op->base;
     return FOVEA_OK;
 fail:

@@ -56,7 +56,8 @@ static uint32_t choose_splits(const fovea_device *device, const softmax_shape *s
                               uint64_t items, uint32_t key_tiles)
 {
     const uint64_t full = capacity(device);
-    const uint32_t slots = softmax_slots(device, shape, tile);
+    const uint64_t grid = (uint64_t)device->limits.group_count_x * device->limits.group_count_y;
+    const uint32_t slots = (uint32_t)fv_min(softmax_slots(device, shape, tile), grid);
     const uint32_t most = (uint32_t)fv_min(fv_min(MOST_SPLITS, slots), key_tiles / LEAST_TILES_PER_SPLIT);
     if (shape->split_count > 0)
         return (uint32_t)fv_max(1, fv_min(fv_min(shape->split_count, slots), key_tiles));
@@ -113,6 +114,20 @@ softmax_cut softmax_cut_make(const fovea_device *device, const softmax_shape *sh
     return cut;
 }
 
+/* Sum over queries i of the keys j <= i + diagonal. */
+static uint64_t visible_pairs(uint32_t seq_q, uint32_t seq_k, int64_t diagonal)
+{
+    const int64_t last = (int64_t)seq_q + diagonal; /* keys that the last query would see */
+    const uint64_t ramp_begin = diagonal > 0 ? (uint64_t)diagonal : 0;
+    if (last <= 0)
+        return 0;
+    if (ramp_begin >= seq_k)
+        return (uint64_t)seq_q * seq_k;
+    const uint64_t ramp_end = fv_min((uint64_t)last, seq_k); /* queries see ramp_begin + 1 to ramp_end keys, then all */
+    const uint64_t ramp = (ramp_end * (ramp_end + 1) - ramp_begin * (ramp_begin + 1)) / 2;
+    return ramp + ((uint64_t)last - ramp_end) * seq_k;
+}
+
 softmax_visits softmax_count_visits(const softmax_shape *shape, const softmax_tile *tile, uint32_t seq_q,
                                     uint32_t seq_k)
 {
@@ -133,9 +148,6 @@ softmax_visits softmax_count_visits(const softmax_shape *shape, const softmax_ti
         visits.visited += seen_by_last <= 0 ? 0 : fv_divide_up(fv_min(seq_k, (uint64_t)seen_by_last), keys);
         visits.full += seen_by_first <= 0 ? 0 : fv_min(seq_k, (uint64_t)seen_by_first) / keys;
     }
-    for (uint64_t i = 0; i < seq_q; i++) {
-        const int64_t seen = (int64_t)i + diagonal + 1;
-        visits.pairs += seen <= 0 ? 0 : shape->group * fv_min(seq_k, (uint64_t)seen);
-    }
+    visits.pairs = shape->group * visible_pairs(seq_q, seq_k, diagonal);
     return visits;
 }

@@ -97,6 +97,15 @@ static const char *module_name(const kernel_row *row, const softmax_tile *tile)
     return row->name;
 }
 
+static void forget_inputs(fv_kernel_desc *desc)
+{
+    static const uint8_t unused[] = {CONSTANT_CHUNK,   CONSTANT_DIM_QK, CONSTANT_Q_DTYPE, CONSTANT_K_DTYPE,
+                                     CONSTANT_V_DTYPE, CONSTANT_Q_WIDE, CONSTANT_K_WIDE,  CONSTANT_V_WIDE,
+                                     CONSTANT_SUBGROUP};
+    for (uint32_t i = 0; i < sizeof unused / sizeof unused[0]; i++)
+        desc->constants[unused[i]] = 0;
+}
+
 static fovea_status get_kernel(fovea_device *device, const softmax_shape *shape, const softmax_tile *tile, int which,
                                fv_pipeline **out_pipeline)
 {
@@ -114,6 +123,8 @@ static fovea_status get_kernel(fovea_device *device, const softmax_shape *shape,
     desc.binding_count = row->binding_count;
     memcpy(desc.access, row->access, sizeof desc.access);
     fill_constants(shape, tile, &desc);
+    if (which == FINISH) /* shared by ops that differ in what it does not use */
+        forget_inputs(&desc);
     if (!native && desc.invocations > fv_min(device->limits.workgroup_invocations, device->limits.workgroup_size_x))
         return fv_fail(&device->host, FOVEA_UNSUPPORTED, "%s needs %u invocations a workgroup; this device allows %u",
                        desc.module, desc.invocations, (uint32_t)fv_min(device->limits.workgroup_invocations,

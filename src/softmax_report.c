@@ -49,11 +49,12 @@ static void count_commands(const softmax_cut *cut, fovea_op_report *report)
 {
     const uint64_t query_slices = fv_divide_up(cut->items, cut->slice_items);
     const uint64_t key_slices = fv_divide_up(cut->split_tiles, cut->slice_tiles);
-    report->query_slices = (uint32_t)query_slices;
+    report->query_slices = (uint32_t)fv_min(query_slices, UINT32_MAX);
     report->key_slices = cut->direct ? 1 : (uint32_t)key_slices;
     report->split_count = cut->splits;
-    report->dispatches = (uint32_t)(cut->direct ? query_slices : query_slices * (key_slices + 1));
-    report->barriers = (uint32_t)(cut->direct ? 1 : query_slices * (key_slices + 1));
+    const uint64_t carried = query_slices * (key_slices + 1);
+    report->dispatches = (uint32_t)fv_min(cut->direct ? query_slices : carried, UINT32_MAX);
+    report->barriers = (uint32_t)fv_min(cut->direct ? 1 : carried, UINT32_MAX);
 }
 
 /* Each visible element of q, k, v once, o and lse once. */

@@ -13,6 +13,7 @@ typedef struct micro_tile {
 } micro_tile;
 
 static const micro_tile many_rows[] = {{8, 8, 8}, {4, 4, 4}, {1, 4, 4}};
+static const micro_tile narrow_rows[] = {{4, 4, 4}, {8, 8, 8}, {1, 4, 4}}; /* many rows, small register files */
 static const micro_tile few_rows[] = {{1, 4, 4}, {4, 4, 4}, {8, 8, 8}};
 enum { MICRO_TILES = sizeof many_rows / sizeof many_rows[0] };
 
@@ -119,8 +120,10 @@ static void tier_tiles(const fovea_device *device, const softmax_shape *shape, b
             fv_note(report, "subgroup tier refused: no subgroup shuffle of a known size, or a clamp to a lower tier");
         return;
     }
+    /* A software driver with vectors of 4 lanes has 16 registers for what a GPU keeps in 256. */
+    const bool narrow = device->driver->caps.info.kind == FOVEA_DEVICE_CPU && device->limits.subgroup_size_max <= 4;
     for (uint32_t i = 0; i < MICRO_TILES; i++) {
-        const micro_tile *micro = few ? &few_rows[i] : &many_rows[i];
+        const micro_tile *micro = few ? &few_rows[i] : narrow ? &narrow_rows[i] : &many_rows[i];
         softmax_tile tile = {.tier = tier, .tm = micro->tm, .tn = micro->tn, .tv = micro->tv,
                              .subgroup_size = subgroup};
         if (!module_exists(tier, micro))

@@ -100,6 +100,8 @@ fovea_status fv_vk_list_record(fv_vk_device *device, fv_vk_list *list, const fv_
                                uint32_t count)
 {
     assert(list->state != FV_VK_LIST_IN_FLIGHT);
+    if (list->state == FV_VK_LIST_OPEN && list->broken != FOVEA_OK)
+        return list->broken; /* until submit has dropped the list */
     if (list->state == FV_VK_LIST_IDLE) {
         const fovea_status status = begin(device, list);
         if (status != FOVEA_OK)
@@ -138,6 +140,8 @@ static VkResult submit_parts(fv_vk_device *device, const fv_vk_list *list)
         };
         const VkFence fence = part == list->part ? list->fence : VK_NULL_HANDLE;
         result = device->vk.QueueSubmit(device->queue, 1, &info, fence);
+        if (result != VK_SUCCESS && part > 0)
+            atomic_store(&device->lost, true); /* earlier parts run, and no fence tells when they end */
     }
     return result;
 }

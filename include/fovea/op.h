@@ -41,7 +41,8 @@ typedef struct fovea_op_args {
     uint32_t seq_k; /* keys of this run, 0 to seq_k_max; FOVEA_MAXIMUM: seq_k_max */
     fovea_binding workspace; /* buffer NULL: the device's own. Contents undefined before and after.
                                 The offset is a multiple of 16 and of limits.storage_offset_alignment. */
-    uint64_t workspace_size; /* bytes at `workspace`, at least fovea_op_workspace_size; ignored where NULL */
+    uint64_t workspace_size; /* bytes at `workspace`: best fovea_op_workspace_size. Fewer mean more dispatches and the
+                                same bits; too few for one workgroup of the run are INVALID. Ignored where NULL. */
     uint32_t reserved[14];
 } fovea_op_args;
 
@@ -49,9 +50,11 @@ typedef struct fovea_op_args {
  * is ordered before it.
  *
  * args: borrowed until the return; the buffers it names until the work is done.
- * Never waits, never allocates, never compiles.
+ * Never allocates, never compiles, and never waits but here: the CPU's list holds 1,024 commands, and a run that finds
+ * it full does the work that is in it first.
  * Errors: INVALID (a missing, misaligned, foreign or too small binding, outputs that overlap an input or each
- * other, sizes beyond the maxima), UNSUPPORTED (a binding beyond the device's storage range), DEVICE_LOST,
+ * other, sizes beyond the maxima), UNSUPPORTED (a binding beyond the device's storage range), DEVICE_LOST, TIMEOUT (all slots
+ * are still in flight after a submit that timed out; call fovea_device_wait),
  * OUT_OF_DEVICE_MEMORY (the driver could not grow the command list). */
 FOVEA_API fovea_status fovea_op_run(fovea_op *op, const fovea_op_args *args);
 

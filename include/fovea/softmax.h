@@ -30,7 +30,7 @@ typedef struct fovea_softmax_params {
     uint32_t split_count;    /* parallel splits over keys; 0: the planner's rule; results depend on it */
     uint32_t seq_q_max;      /* most queries of a run; 0: q's extent */
     uint32_t seq_k_max;      /* most keys of a run; 0: k's extent */
-    uint32_t tile;           /* 0: the planner's choice; n: candidate n - 1 of the report */
+    uint32_t tile;           /* 0: the planner's choice; n: candidate n - 1 of report.tile_candidates, for all runs */
     uint32_t reserved[16];
 } fovea_softmax_params;
 
