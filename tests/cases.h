@@ -43,6 +43,7 @@ typedef struct test_case {
     uint32_t run_q, run_k;  /* sizes of the run; 0: the descriptor's */
     bool no_queries, no_keys; /* the run has none */
     bool no_lse;
+    bool every_part;        /* too important to be left to one part of a divided run */
     bool scale_literal;
     float scale; /* of the descriptor */
 } test_case;

@@ -1,7 +1,8 @@
 /* What every suite shares: the device under test, its limits profile, what the library logged, and the runner.
  *
  * A suite is run as  test_x [device=cpu] [profile=desktop] [level=quick] [part=0/1] [validation=0] [compile=0] [seed=1].
- * Exit 0 passed, 1 failed, 77 the device is not on this machine. The environment variable FOVEA_TEST_REQUIRE, a
+ * Exit 0 passed, 1 failed, 77 the device is not on this machine (0 where FOVEA_TEST_TAP is set: a reader of TAP takes the
+ * skip from the plan, and any other status for an error). The environment variable FOVEA_TEST_REQUIRE, a
  * list such as "lavapipe,swiftshader", makes an absent device a failure instead. */
 #ifndef TESTS_HARNESS_H
 #define TESTS_HARNESS_H
@@ -68,6 +69,9 @@ void test_forget_messages(void);
 
 /* The device of `device=` in a list of names, found by id or by its driver's name. */
 bool test_find_device(const char *name, fovea_device_info *out_info);
+
+/* Says why nothing runs; what main then returns. */
+int test_skip(const char *what);
 
 /* Whether FOVEA_TEST_REQUIRE names it. */
 bool test_required(const char *name);

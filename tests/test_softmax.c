@@ -14,7 +14,7 @@ END_TEST
 
 /* Multiply-adds of a random case, and how many of them: nearly every one needs kernels of its own. */
 static const uint64_t random_work[] = {40000, 2000000, 30000000};
-static const int random_count[] = {8, 24, 150}, random_count_compiled[] = {4, 8, 60};
+static const int random_count[] = {8, 24, 150}, random_count_compiled[] = {4, 8, 24};
 
 START_TEST(random_cases)
 {
