@@ -140,6 +140,9 @@ static void tier_tiles(const fovea_device *device, const softmax_shape *shape, b
 softmax_tile_list softmax_tiles(const fovea_device *device, const softmax_shape *shape, bool few,
                                 fovea_op_report *report)
 {
+    if (device->driver->caps.native && device->tier < FOVEA_TIER_SUBGROUP)
+        fv_note(report, "subgroup tier refused: the baseline instruction set is in use, for want of a better one or by "
+                "max_tier");
     if (device->driver->caps.native)
         return native_tiles(device, shape);
     softmax_tile_list list = {.count = 0};
