@@ -280,7 +280,16 @@ class Refusals(RunTest):
                 self.expect(USAGE, "run", "softmax", *FILES, option, path, says=[option, path, says])
         self.expect(USAGE, "run", "softmax", *FILES, "--desc", "nosuch.json", says=["--desc", "nosuch.json"])
         self.expect(USAGE, "run", "softmax", *FILES, "--desc", ".", says=["--desc", "directory"])
-        self.expect(USAGE, "run", "softmax", *FILES, "--lse", "o.npy", says=["--out", "--lse"])
+
+    def test_two_outputs_in_one_file(self):
+        self.arrays()
+        for name in ("o.npy", "./o.npy", ".//o.npy", self.file("o.npy")):
+            self.expect(USAGE, "run", "softmax", *FILES, "--lse", name, says=["--out", "--lse"])
+        self.write("o.npy", "old")
+        os.symlink("o.npy", self.file("link.npy"))
+        for name in ("o.npy", "./o.npy", "link.npy"):
+            self.expect(USAGE, "run", "softmax", *FILES, "--lse", name, says=["--out", "--lse"])
+        self.expect(DONE, "run", "softmax", *FILES[:6], "--out", "/dev/null", "--lse", "/dev/null")
 
     def test_missing_options(self):
         self.arrays()
@@ -294,7 +303,8 @@ class Refusals(RunTest):
 
     def test_unsupported(self):
         self.arrays()
-        self.softmax(UNSUPPORTED, {"min_tier": "matrix"}, says=["tier"])
+        result = self.softmax(UNSUPPORTED, {"min_tier": "matrix"}, says=["tier"])
+        self.assertEqual(result.stderr.count("softmax:"), 1)
         self.assert_only("q.npy", "k.npy", "v.npy", "d.json")
 
     def test_no_device(self):

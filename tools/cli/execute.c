@@ -21,8 +21,8 @@ static int bind_tensor(job *j, const tensor_row *row)
 static int bind_tensors(job *j)
 {
     int code = CLI_DONE;
-    for (size_t i = 0; code == CLI_DONE && i < j->operator->tensor_count; i++) {
-        const tensor_row *row = &j->operator->tensors[i];
+    for (size_t i = 0; code == CLI_DONE && i < j->spec->tensor_count; i++) {
+        const tensor_row *row = &j->spec->tensors[i];
         if (j->options->paths[row->slot])
             code = bind_tensor(j, row);
     }
@@ -41,8 +41,8 @@ static fovea_status run_and_wait(job *j)
 
 static int fetch_outputs(job *j)
 {
-    for (size_t i = 0; i < j->operator->tensor_count; i++) {
-        const tensor_row *row = &j->operator->tensors[i];
+    for (size_t i = 0; i < j->spec->tensor_count; i++) {
+        const tensor_row *row = &j->spec->tensors[i];
         const npy_array *array = &j->arrays[row->slot];
         if (row->role != TENSOR_OUTPUT || !j->buffers[row->slot] || !array->data_size)
             continue;
@@ -95,16 +95,16 @@ static int measure(job *j)
     if (status == FOVEA_OK)
         print_times(seconds, n);
     free(seconds);
-    return status == FOVEA_OK ? CLI_DONE : session_fail(&j->session, status, j->operator->name);
+    return status == FOVEA_OK ? CLI_DONE : session_fail(&j->session, status, j->spec->name);
 }
 
 int job_run(job *j)
 {
-    const char *name = j->operator->name;
+    const char *name = j->spec->name;
     int code = session_open(&j->session, j->options->device);
     if (code != CLI_DONE)
         return code;
-    fovea_status status = j->operator->create(j->session.device, &j->request, &j->op);
+    fovea_status status = j->spec->create(j->session.device, &j->request, &j->op);
     if (status != FOVEA_OK)
         return session_fail(&j->session, status, name);
     code = bind_tensors(j);

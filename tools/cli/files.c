@@ -69,6 +69,12 @@ static bool directory_of(const char *path, char *text, size_t size)
     return snprintf(text, size, "%.*s", length, slash ? path : "./") < (int)size;
 }
 
+static const char *base_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 int output_check(const char *path)
 {
     char directory[PATH_MAX];
@@ -86,6 +92,22 @@ int output_check(const char *path)
     if (stat(directory, &status) != 0 || access(directory, W_OK) != 0)
         return output_fail(path, errno);
     return CLI_DONE;
+}
+
+bool output_same(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+    char folder_a[PATH_MAX], folder_b[PATH_MAX];
+    const bool a_exists = stat(a, &of_a) == 0, b_exists = stat(b, &of_b) == 0;
+    if (a_exists != b_exists)
+        return false;
+    if (a_exists)
+        return S_ISREG(of_a.st_mode) && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+    if (!directory_of(a, folder_a, sizeof folder_a) || !directory_of(b, folder_b, sizeof folder_b))
+        return false;
+    if (stat(folder_a, &of_a) != 0 || stat(folder_b, &of_b) != 0)
+        return false;
+    return of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino && strcmp(base_of(a), base_of(b)) == 0;
 }
 
 /* A stream on a new file beside file->target, whose name goes to file->temporary. */

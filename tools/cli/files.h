@@ -22,6 +22,9 @@ typedef struct output_file {
 /* Says early what would prevent an output at `path`. */
 int output_check(const char *path);
 
+/* Whether one file would take the place of the other, whatever the spelling. Devices and pipes take both. */
+bool output_same(const char *a, const char *b);
+
 /* Opens it beside its place. `path` lives until the end. */
 int output_open(output_file *file, const char *path);
 

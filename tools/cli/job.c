@@ -21,7 +21,7 @@ typedef struct dim_bindings {
 static int load_description(job *j)
 {
     const char *path = j->options->description;
-    keys_reset(j->operator->keys, j->operator->key_count, &j->request);
+    keys_reset(j->spec->keys, j->spec->key_count, &j->request);
     if (!path)
         return CLI_DONE;
     uint8_t *bytes;
@@ -35,7 +35,7 @@ static int load_description(job *j)
     free(bytes);
     if (!object)
         return cli_fail(CLI_USAGE, "%s:%d:%d: %s", path, error.line, error.column, error.text);
-    code = keys_parse(j->operator->keys, j->operator->key_count, path, object, &j->request);
+    code = keys_parse(j->spec->keys, j->spec->key_count, path, object, &j->request);
     json_decref(object);
     return code;
 }
@@ -146,18 +146,18 @@ static int load_input(job *j, const tensor_row *row, dim_bindings *dims)
     return code;
 }
 
-static const tensor_row *find_slot(const operator_row *operator, fovea_slot slot)
+static const tensor_row *find_slot(const operator_row *spec, fovea_slot slot)
 {
-    for (size_t i = 0; i < operator->tensor_count; i++) {
-        if (operator->tensors[i].slot == slot)
-            return &operator->tensors[i];
+    for (size_t i = 0; i < spec->tensor_count; i++) {
+        if (spec->tensors[i].slot == slot)
+            return &spec->tensors[i];
     }
     return NULL;
 }
 
 static int shape_output(job *j, const tensor_row *row, const dim_bindings *dims)
 {
-    const tensor_row *model = find_slot(j->operator, row->dtype_as);
+    const tensor_row *model = find_slot(j->spec, row->dtype_as);
     const uint32_t said = j->request.dtypes[row->slot];
     const fovea_dtype dtype = said ? (fovea_dtype)(said - 1) : model ? tensor_of(j, model)->dtype : FOVEA_F32;
     const uint32_t rank = tensor_rank(row);
@@ -183,11 +183,11 @@ static int shape_output(job *j, const tensor_row *row, const dim_bindings *dims)
 /* Two outputs under one name would leave one of them. */
 static int check_distinct(const job *j, const tensor_row *row)
 {
-    for (size_t i = 0; i < j->operator->tensor_count; i++) {
-        const tensor_row *other = &j->operator->tensors[i];
+    for (size_t i = 0; i < j->spec->tensor_count; i++) {
+        const tensor_row *other = &j->spec->tensors[i];
         const char *path = j->options->paths[other->slot];
         if (other == row || other->role != TENSOR_OUTPUT || !path ||
-            strcmp(path, j->options->paths[row->slot]) != 0)
+            !output_same(path, j->options->paths[row->slot]))
             continue;
         return cli_fail(CLI_USAGE, "--%s and --%s name the same file %s", row->option, other->option, path);
     }
@@ -199,8 +199,8 @@ int job_load(job *j)
     dim_bindings dims = {.count = 0};
     int code = load_description(j);
     for (int role = TENSOR_INPUT; role <= TENSOR_OUTPUT; role++) {
-        for (size_t i = 0; code == CLI_DONE && i < j->operator->tensor_count; i++) {
-            const tensor_row *row = &j->operator->tensors[i];
+        for (size_t i = 0; code == CLI_DONE && i < j->spec->tensor_count; i++) {
+            const tensor_row *row = &j->spec->tensors[i];
             if ((int)row->role != role || !j->options->paths[row->slot])
                 continue;
             if (role == TENSOR_OUTPUT)
@@ -225,8 +225,8 @@ static int store_one(job *j, const tensor_row *row)
 int job_store(job *j)
 {
     int code = CLI_DONE;
-    for (size_t i = 0; code == CLI_DONE && i < j->operator->tensor_count; i++) {
-        const tensor_row *row = &j->operator->tensors[i];
+    for (size_t i = 0; code == CLI_DONE && i < j->spec->tensor_count; i++) {
+        const tensor_row *row = &j->spec->tensors[i];
         if (row->role == TENSOR_OUTPUT && j->options->paths[row->slot])
             code = store_one(j, row);
     }

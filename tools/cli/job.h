@@ -16,7 +16,7 @@ typedef struct run_options {
 } run_options;
 
 typedef struct job {
-    const operator_row *operator;
+    const operator_row *spec;
     const run_options *options;
     request request;
     npy_array arrays[FOVEA_SLOT_MAX];

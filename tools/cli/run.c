@@ -43,17 +43,17 @@ static void print_tensor(const tensor_row *row)
     printf("] %s%s\n", row->help, row->optional ? " (optional)" : "");
 }
 
-static void print_help(const operator_row *operator)
+static void print_help(const operator_row *spec)
 {
-    printf("Usage: fovea run %s", operator->name);
-    for (size_t i = 0; i < operator->tensor_count; i++) {
-        const tensor_row *row = &operator->tensors[i];
+    printf("Usage: fovea run %s", spec->name);
+    for (size_t i = 0; i < spec->tensor_count; i++) {
+        const tensor_row *row = &spec->tensors[i];
         printf(row->optional ? " [--%s FILE]" : " --%s FILE", row->option);
     }
     printf(" [option ...]\n\n%s\n\nArrays, .npy files (version 1 to 3, C order, little-endian):\n",
-           operator->summary);
-    for (size_t i = 0; i < operator->tensor_count; i++)
-        print_tensor(&operator->tensors[i]);
+           spec->summary);
+    for (size_t i = 0; i < spec->tensor_count; i++)
+        print_tensor(&spec->tensors[i]);
     fputs("  dtypes: float32; float16; bfloat16 as uint16, with the key x_dtype \"bf16\"\n"
           "\n"
           "Options:\n"
@@ -67,8 +67,8 @@ static void print_help(const operator_row *operator)
           "\n"
           "Keys of the description:\n",
           stdout);
-    for (size_t i = 0; i < operator->key_count; i++)
-        keys_print(&operator->keys[i], stdout);
+    for (size_t i = 0; i < spec->key_count; i++)
+        keys_print(&spec->keys[i], stdout);
     fputs("\n" CLI_EXIT_CODES, stdout);
 }
 
@@ -107,33 +107,33 @@ static int apply_option(int option, run_options *out)
 }
 
 /* Fixed options and one per tensor; the array ends zeroed. */
-static void list_options(const operator_row *operator, struct option * options)
+static void list_options(const operator_row *spec, struct option *options)
 {
     memcpy(options, fixed_options, sizeof fixed_options);
-    for (size_t i = 0; i < operator->tensor_count; i++) {
-        const tensor_row *row = &operator->tensors[i];
+    for (size_t i = 0; i < spec->tensor_count; i++) {
+        const tensor_row *row = &spec->tensors[i];
         options[FIXED_COUNT + i] =
             (struct option){row->option, required_argument, NULL, TENSOR_OPTION + (int)row->slot};
     }
 }
 
-static int check_required(const operator_row *operator, const run_options * options)
+static int check_required(const operator_row *spec, const run_options *options)
 {
-    for (size_t i = 0; i < operator->tensor_count; i++) {
-        const tensor_row *row = &operator->tensors[i];
+    for (size_t i = 0; i < spec->tensor_count; i++) {
+        const tensor_row *row = &spec->tensors[i];
         if (!row->optional && !options->paths[row->slot])
             return cli_fail(CLI_USAGE, "--%s FILE is missing; see fovea run %s --help",
-                            row->option, operator->name);
+                            row->option, spec->name);
     }
     return CLI_DONE;
 }
 
-static int run_operator(const operator_row *operator, const run_options * options)
+static int run_operator(const operator_row *spec, const run_options *options)
 {
     job *j = calloc(1, sizeof *j);
     if (!j)
         return cli_fail(CLI_FAILED, "out of memory");
-    j->operator= operator;
+    j->spec = spec;
     j->options = options;
     int code = job_load(j);
     if (code == CLI_DONE)
@@ -145,20 +145,20 @@ static int run_operator(const operator_row *operator, const run_options * option
     return code;
 }
 
-static int operator_main(const operator_row *operator, int argc, char **argv)
+static int operator_main(const operator_row *spec, int argc, char **argv)
 {
     struct option options[FIXED_COUNT + FOVEA_SLOT_MAX + 1] = {0};
     run_options asked = {0};
     char command[64];
     int option;
-    list_options(operator, options);
-    snprintf(command, sizeof command, "run %s", operator->name);
+    list_options(spec, options);
+    snprintf(command, sizeof command, "run %s", spec->name);
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         if (option == ':' || option == '?')
             return cli_bad_option(option, argv, command);
         if (option == OPTION_HELP) {
-            print_help(operator);
+            print_help(spec);
             return CLI_DONE;
         }
         const int code = apply_option(option, &asked);
@@ -167,8 +167,8 @@ static int operator_main(const operator_row *operator, int argc, char **argv)
     }
     if (optind < argc)
         return cli_fail(CLI_USAGE, "unexpected argument \"%s\"; see fovea %s --help", argv[optind], command);
-    const int code = check_required(operator, & asked);
-    return code == CLI_DONE ? run_operator(operator, & asked) : code;
+    const int code = check_required(spec, &asked);
+    return code == CLI_DONE ? run_operator(spec, &asked) : code;
 }
 
 int run_main(int argc, char **argv)
@@ -181,8 +181,8 @@ int run_main(int argc, char **argv)
         print_operators(stdout);
         return CLI_DONE;
     }
-    const operator_row *operator= operator_find(argv[1]);
-    if (!operator)
+    const operator_row *spec = operator_find(argv[1]);
+    if (!spec)
         return cli_fail(CLI_USAGE, "unknown operator \"%s\"; fovea run --help lists them", argv[1]);
-    return operator_main(operator, argc - 1, argv + 1);
+    return operator_main(spec, argc - 1, argv + 1);
 }

@@ -40,8 +40,11 @@ int session_fail(const session *s, fovea_status status, const char *what)
         fovea_last_error(s->device, reason, sizeof reason);
     const char *text = reason[0] ? reason : s->error;
     const char *name = fovea_status_name(status);
+    const size_t length = strlen(what);
     if (!text[0])
         return cli_fail(cli_status_code(status), "%s: %s", what, name);
+    if (strncmp(text, what, length) == 0 && text[length] == ':') /* the library has said it */
+        return cli_fail(cli_status_code(status), "%s (%s)", text, name);
     return cli_fail(cli_status_code(status), "%s: %s (%s)", what, text, name);
 }
 
