@@ -29,8 +29,9 @@ static fovea_status select_tiles(fovea_device *device, const softmax_shape *shap
     fovea_status status = FOVEA_OK;
     fv_host *host = &device->host;
     fv_require(host, list->count > 0, FOVEA_UNSUPPORTED,
-               "softmax: no tile fits dim_qk %u, dim_v %u into %u bytes of shared memory and %u invocations",
-               shape->dim_qk, shape->dim_v, device->limits.shared_memory, device->limits.workgroup_invocations);
+               "softmax: no tile fits dim_qk %u, dim_v %u into %u bytes of shared memory, %u invocations and %u loop "
+               "iterations", shape->dim_qk, shape->dim_v, device->limits.shared_memory,
+               device->limits.workgroup_invocations, device->limits.loop_iterations);
     if (shape->tile > 0) {
         fv_require(host, shape->tile <= list->count, FOVEA_INVALID,
                    "softmax: tile = %u; this device has candidates 1 to %u", shape->tile, list->count);
@@ -41,8 +42,9 @@ static fovea_status select_tiles(fovea_device *device, const softmax_shape *shap
     for (uint32_t i = 0; i < list->count; i++)
         if (list->tiles[i].tier >= shape->min_tier)
             list->tiles[kept++] = list->tiles[i];
-    fv_require(host, kept > 0, FOVEA_UNSUPPORTED, "softmax: min_tier is %s; here the best tier is %s",
-               fovea_tier_name(shape->min_tier), fovea_tier_name(list->tiles[0].tier));
+    fv_require(host, kept > 0, FOVEA_UNSUPPORTED, "softmax: min_tier is %s; %s has tier %s",
+               fovea_tier_name(shape->min_tier), shape->tile > 0 ? "the tile asked for" : "the best tile here",
+               fovea_tier_name(list->tiles[0].tier));
     list->count = kept;
 fail:
     return status;

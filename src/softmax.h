@@ -81,6 +81,9 @@ typedef struct softmax_cut {
 softmax_cut softmax_cut_make(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile,
                              uint32_t seq_q, uint32_t seq_k);
 
+/* Most key tiles that one invocation may visit before the limit of its loops; 0: not even one. */
+uint32_t softmax_tiles_most(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile);
+
 /* Most state slots (workgroups in flight with a carried state) of any run: those that one binding holds, at least 1. */
 uint32_t softmax_slots(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile);
 

@@ -51,13 +51,25 @@ uint32_t softmax_slots(const fovea_device *device, const softmax_shape *shape, c
     return (uint32_t)fv_max(1, fv_min(wanted, device->limits.storage_range / softmax_slot_bytes(tile)));
 }
 
+/* Most splits that one invocation of softmax_finish may merge before the device's loop limit. */
+static uint32_t mergeable(const fovea_device *device, const softmax_tile *tile)
+{
+    const uint32_t limit = device->limits.loop_iterations;
+    if (limit == FOVEA_UNBOUNDED || device->driver->caps.native)
+        return UINT32_MAX;
+    const uint32_t none = SOFTMAX_FINISH_TRIPS(softmax_rows(tile), softmax_cols(tile), 0);
+    const uint32_t each = SOFTMAX_FINISH_TRIPS(softmax_rows(tile), softmax_cols(tile), 1) - none;
+    return limit > none + each ? (limit - none) / each : 1;
+}
+
 /* The smallest split count with at least 85 % of the best wave efficiency; 1 where the device is 0.8 full. */
 static uint32_t choose_splits(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile,
                               uint64_t items, uint32_t key_tiles)
 {
     const uint64_t full = capacity(device);
     const uint64_t grid = (uint64_t)device->limits.group_count_x * device->limits.group_count_y;
-    const uint32_t slots = (uint32_t)fv_min(softmax_slots(device, shape, tile), grid);
+    const uint32_t slots =
+        (uint32_t)fv_min(fv_min(softmax_slots(device, shape, tile), grid), mergeable(device, tile));
     const uint32_t most = (uint32_t)fv_min(fv_min(MOST_SPLITS, slots), key_tiles / LEAST_TILES_PER_SPLIT);
     if (shape->split_count > 0)
         return (uint32_t)fv_max(1, fv_min(fv_min(shape->split_count, slots), key_tiles));
@@ -72,8 +84,7 @@ static uint32_t choose_splits(const fovea_device *device, const softmax_shape *s
     return 1;
 }
 
-/* Most key tiles that one invocation may visit before the device's loop limit. */
-static uint32_t loop_bound(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile)
+uint32_t softmax_tiles_most(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile)
 {
     const uint32_t limit = device->limits.loop_iterations;
     if (limit == FOVEA_UNBOUNDED || device->driver->caps.native)
@@ -82,7 +93,7 @@ static uint32_t loop_bound(const fovea_device *device, const softmax_shape *shap
                                                tile->chunk, tile->subgroup_size);
     const uint32_t each = SOFTMAX_TRIPS_PER_TILE(tile->lane_rows, tile->lane_cols, tile->tm, tile->tn, tile->tv,
                                                  tile->chunk, shape->dim_qk, tile->subgroup_size);
-    return limit > fixed + each ? (limit - fixed) / each : 1;
+    return limit > fixed ? (limit - fixed) / each : 0;
 }
 
 softmax_cut softmax_cut_make(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile,
@@ -102,7 +113,7 @@ softmax_cut softmax_cut_make(const fovea_device *device, const softmax_shape *sh
     const uint64_t together = fv_max(1, fv_min(cut.items, capacity(device) / cut.splits));
     const double tile_s = softmax_seconds(device, shape, tile, together * cut.splits, 1);
     const double affordable = fmax(1.0, floor(shape->budget_s / tile_s));
-    cut.slice_tiles = (uint32_t)fv_min(cut.split_tiles, loop_bound(device, shape, tile));
+    cut.slice_tiles = (uint32_t)fv_min(cut.split_tiles, softmax_tiles_most(device, shape, tile));
     if ((double)cut.slice_tiles > affordable)
         cut.slice_tiles = (uint32_t)affordable;
     cut.direct = cut.splits == 1 && cut.slice_tiles >= cut.key_tiles && limits->storage_buffers >= 5;

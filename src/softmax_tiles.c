@@ -49,14 +49,14 @@ static bool module_exists(fovea_tier tier, const micro_tile *micro)
     return false;
 }
 
-static bool fits(const fovea_device *device, const softmax_tile *tile)
+static bool fits(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile)
 {
     const fovea_device_limits *limits = &device->limits;
     const uint32_t lanes = tile->lane_rows * tile->lane_cols;
     return SOFTMAX_TILE_FITS(tile->lane_rows, tile->lane_cols, tile->tm, tile->tn, tile->tv, tile->chunk,
                              tile->subgroup_size) &&
            lanes <= limits->workgroup_invocations && lanes <= limits->workgroup_size_x &&
-           softmax_shared_bytes(tile) <= limits->shared_memory;
+           softmax_shared_bytes(tile) <= limits->shared_memory && softmax_tiles_most(device, shape, tile) > 0;
 }
 
 /* Work per pair of row and key, padding included: S once per column block, and all columns of the blocks. With few rows
@@ -89,7 +89,7 @@ static bool solve(const fovea_device *device, const softmax_shape *shape, bool f
         candidate.lane_cols = columns[i % COLUMNS];
         candidate.lane_rows = lane_counts[i / COLUMNS % LANES] / candidate.lane_cols;
         candidate.chunk = chunks[i / COLUMNS / LANES];
-        if (!fits(device, &candidate) || cost(&candidate, shape, few) >= best)
+        if (!fits(device, shape, &candidate) || cost(&candidate, shape, few) >= best)
             continue;
         best = cost(&candidate, shape, few);
         *tile = candidate;
@@ -131,9 +131,10 @@ static void tier_tiles(const fovea_device *device, const softmax_shape *shape, b
         if (solve(device, shape, few, &tile))
             list->tiles[list->count++] = tile;
         else if (!few)
-            fv_note(report, "micro-tile %ux%ux%u of the %s tier refused: %u bytes of shared memory and %u invocations "
-                    "hold no such tile", micro->tm, micro->tn, micro->tv, fovea_tier_name(tier),
-                    device->limits.shared_memory, device->limits.workgroup_invocations);
+            fv_note(report, "micro-tile %ux%ux%u of the %s tier refused: %u bytes of shared memory, %u invocations and "
+                    "%u loop iterations hold no such tile", micro->tm, micro->tn, micro->tv, fovea_tier_name(tier),
+                    device->limits.shared_memory, device->limits.workgroup_invocations,
+                    device->limits.loop_iterations);
     }
 }
 

@@ -17,6 +17,7 @@ static const struct {
     {"1 invocation", L(workgroup_invocations, 1), "invocation"},
     {"2 storage buffers", L(storage_buffers, 2), "storage buffers"},
     {"32 bytes of parameters", L(parameter_bytes, 32), "push constants"},
+    {"10 loop iterations", L(loop_iterations, 10), "loop iterations"},
 };
 
 static fovea_status open_and_create(const fovea_device_params *params, char *reason, size_t size)
