@@ -185,6 +185,7 @@ fovea_status fv_vk_device_open(fv_host *host, const fovea_device_params *params,
     device->timeout_ms = params->timeout_ms;
     atomic_init(&device->lost, false);
     pthread_mutex_init(&device->lock, NULL);
+    pthread_mutex_init(&device->late_lock, NULL);
     for (size_t i = 0; i < sizeof open_steps / sizeof open_steps[0]; i++) {
         const fovea_status status = open_steps[i](device, &request);
         if (status == FOVEA_OK)
@@ -231,6 +232,7 @@ void fv_vk_device_close(fv_device *base)
             device->instance.vk.DestroyDebugUtilsMessengerEXT(device->instance.handle,
                                                               device->instance.messenger, NULL);
     }
+    pthread_mutex_destroy(&device->late_lock);
     pthread_mutex_destroy(&device->lock);
     fv_free(host, device);
 }

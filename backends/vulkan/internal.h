@@ -150,7 +150,8 @@ typedef struct fv_vk_device {
     atomic_bool lost;
     fv_vk_list slots[FV_VK_SLOTS_MAX];
     uint32_t slot_count, open; /* `open`: the slot that records next or now */
-    pthread_mutex_t lock;      /* guards the queue and `late` */
+    pthread_mutex_t lock;      /* guards the queue */
+    pthread_mutex_t late_lock; /* guards `late`, and is held while somebody waits for it */
     fv_vk_list *late;          /* lists of execute calls that ran into the timeout */
 } fv_vk_device;
 
@@ -247,7 +248,8 @@ fovea_status fv_vk_cut(fv_device *device);
 fovea_status fv_vk_submit(fv_device *device);
 fovea_status fv_vk_wait(fv_device *device);
 fovea_status fv_vk_execute(fv_device *device, const fv_command *commands, uint32_t count);
-/* Releases late lists that are done; with `wait`, waits for them first. The first failure, if any is left. */
+/* Releases late lists that are done; with `wait`, waits for them first. The first failure, if any is left. Without
+ * `wait` it never blocks: where another thread is at it, it leaves the lists to that one. */
 fovea_status fv_vk_late_reap(fv_vk_device *device, bool wait);
 /* What a destroy asks first, as the caller of execute has no other way to wait for a late list. False: the
  * object must not be touched. */

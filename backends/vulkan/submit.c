@@ -62,30 +62,32 @@ static void list_destroy(fv_vk_device *device, fv_vk_list *list)
 /* A list that still runs keeps its command buffer: it is put aside and released when it is done. */
 static void list_put_aside(fv_vk_device *device, fv_vk_list *list)
 {
-    pthread_mutex_lock(&device->lock);
+    pthread_mutex_lock(&device->late_lock);
     list->next = device->late;
     device->late = list;
-    pthread_mutex_unlock(&device->lock);
+    pthread_mutex_unlock(&device->late_lock);
 }
 
 fovea_status fv_vk_late_reap(fv_vk_device *device, bool wait)
 {
-    pthread_mutex_lock(&device->lock);
-    fv_vk_list *list = device->late;
-    device->late = NULL;
-    pthread_mutex_unlock(&device->lock);
+    if (wait)
+        pthread_mutex_lock(&device->late_lock);
+    else if (pthread_mutex_trylock(&device->late_lock) != 0)
+        return FOVEA_OK;
     fovea_status first = FOVEA_OK;
-    while (list) {
-        fv_vk_list *next = list->next;
+    for (fv_vk_list **link = &device->late; *link;) {
+        fv_vk_list *list = *link;
         const fovea_status status = wait ? fv_vk_list_wait(device, list, 1) : fv_vk_list_poll(device, list);
-        if (status == FOVEA_OK || atomic_load(&device->lost))
-            list_destroy(device, list);
-        else
-            list_put_aside(device, list);
         if (first == FOVEA_OK)
             first = status;
-        list = next;
+        if (status != FOVEA_OK && !atomic_load(&device->lost)) {
+            link = &list->next;
+            continue;
+        }
+        *link = list->next;
+        list_destroy(device, list);
     }
+    pthread_mutex_unlock(&device->late_lock);
     return first;
 }
 
