@@ -47,8 +47,8 @@ static void print_message(void *user, fovea_log_level level, const char *text)
 static bool read_job(job *out)
 {
     char dtype[8];
-    if (scanf("%7s %u %u %u %u %u %u %lf", dtype, &out->heads_q, &out->heads_k, &out->seq_q, &out->seq_k,
-              &out->dim, &out->causal, &out->seconds) != 8)
+    if (scanf("%7s %u %u %u %u %u %u %lf", dtype, &out->heads_q, &out->heads_k, &out->seq_q, &out->seq_k, &out->dim,
+              &out->causal, &out->seconds) != 8)
         return false;
     for (int i = 0; i < FOVEA_DTYPE_COUNT; i++)
         if (strcmp(dtype, fovea_dtype_name((fovea_dtype)i)) == 0) {
@@ -119,8 +119,8 @@ static bool run_job(fovea_device *device, const job *todo)
     const fovea_tensor q = fovea_tensor_bhsd(todo->dtype, 1, todo->heads_q, todo->seq_q, todo->dim);
     const fovea_tensor k = fovea_tensor_bhsd(todo->dtype, 1, todo->heads_k, todo->seq_k, todo->dim);
     const fovea_softmax_params params = {.q = q, .k = k, .v = k, .o = q, .causal = todo->causal};
-    fovea_buffer *const buffers[] = {make_buffer(device, &q), make_buffer(device, &k),
-                                     make_buffer(device, &k), make_buffer(device, &q)};
+    fovea_buffer *const buffers[] = {make_buffer(device, &q), make_buffer(device, &k), make_buffer(device, &k),
+                                     make_buffer(device, &q)};
     const fovea_slot slots[] = {FOVEA_Q, FOVEA_K, FOVEA_V, FOVEA_O};
     fovea_op *op = NULL;
     fovea_op_args args = {.seq_q = FOVEA_MAXIMUM, .seq_k = FOVEA_MAXIMUM};

@@ -163,8 +163,7 @@ static fovea_status measure(trial *t)
 {
     fovea_status status = run_once(t); /* warms up */
     const double start = now();
-    while (status == FOVEA_OK && t->runs < RUNS_MOST &&
-           (t->runs < RUNS_LEAST || now() - start < SECONDS_MOST)) {
+    while (status == FOVEA_OK && t->runs < RUNS_MOST && (t->runs < RUNS_LEAST || now() - start < SECONDS_MOST)) {
         const double begin = now();
         status = run_once(t);
         t->seconds[t->runs++] = now() - begin;
@@ -253,10 +252,10 @@ static void print_row(const trial *t, const char *id, bool good)
     const double flops = 4.0 * DIM * t->size.heads * (double)t->size.seq * t->size.seq;
     const double median = t->seconds[t->runs / 2];
     char shape[48];
-    snprintf(shape, sizeof shape, "%ux%ux%ux%u", (unsigned)t->size.heads, (unsigned)t->size.seq,
-             (unsigned)t->size.seq, DIM);
-    printf("%-10s %-5s %-16s %10.3f %9.1f %10.2e %9.3f%s\n", id, fovea_dtype_name(t->size.dtype), shape,
-           median * 1e3, flops / median * 1e-9, t->max_error, t->of_bound, good ? "" : "  WRONG");
+    snprintf(shape, sizeof shape, "%ux%ux%ux%u", (unsigned)t->size.heads, (unsigned)t->size.seq, (unsigned)t->size.seq,
+             DIM);
+    printf("%-10s %-5s %-16s %10.3f %9.1f %10.2e %9.3f%s\n", id, fovea_dtype_name(t->size.dtype), shape, median * 1e3,
+           flops / median * 1e-9, t->max_error, t->of_bound, good ? "" : "  WRONG");
     fflush(stdout);
 }
 
@@ -292,8 +291,7 @@ static bool try_dtype(fovea_device *device, const fovea_device_info *info, fovea
 
 static bool try_device(const fovea_device_info *info)
 {
-    const fovea_device_params params = {
-        .device = info->id, .log = {.message = print_reason}, .timeout_ms = TIMEOUT_MS};
+    const fovea_device_params params = {.device = info->id, .log = {.message = print_reason}, .timeout_ms = TIMEOUT_MS};
     fovea_device *device;
     if (fovea_device_open(&params, &device) != FOVEA_OK)
         return false;
@@ -311,9 +309,8 @@ int main(int argc, char **argv)
     bool good = true;
     if (argc != 1 && !only) {
         const bool asked = argc == 2 && strcmp(argv[1], "--help") == 0;
-        fprintf(asked ? stdout : stderr,
-                "Usage: speed [--device ID]\n\nSoftmax attention's speed and error on "
-                "every device, or on one.\n");
+        fprintf(asked ? stdout : stderr, "Usage: speed [--device ID]\n\nSoftmax attention's speed and error on "
+                                         "every device, or on one.\n");
         return asked ? 0 : 2;
     }
     if (fovea_device_enumerate(NULL, infos, &count) != FOVEA_OK)

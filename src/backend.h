@@ -25,14 +25,14 @@ enum {
 
 typedef struct fv_caps {
     fovea_device_info info;
-    fovea_device_limits limits;  /* the device's own, before any clamp */
-    bool native;                 /* kernels are C functions (CPU): a workgroup is one call */
-    bool emulated;               /* kernel texts read as C11 */
-    bool subgroup_shuffle;       /* subgroupShuffleXor in compute shaders */
-    bool subgroup_size_control;  /* a kernel may ask for a subgroup size and for full subgroups */
-    bool nan_preserved;          /* shaderSignedZeroInfNanPreserveFloat32 */
-    bool pipeline_statistics;    /* kernel_stats tells registers and spills */
-    double assumed_flops_per_s;  /* what the planner assumes until a rate is measured */
+    fovea_device_limits limits; /* the device's own, before any clamp */
+    bool native;                /* kernels are C functions (CPU): a workgroup is one call */
+    bool emulated;              /* kernel texts read as C11 */
+    bool subgroup_shuffle;      /* subgroupShuffleXor in compute shaders */
+    bool subgroup_size_control; /* a kernel may ask for a subgroup size and for full subgroups */
+    bool nan_preserved;         /* shaderSignedZeroInfNanPreserveFloat32 */
+    bool pipeline_statistics;   /* kernel_stats tells registers and spills */
+    double assumed_flops_per_s; /* what the planner assumes until a rate is measured */
 } fv_caps;
 
 /* ---- objects; each backend embeds these as the first member of its own struct ------------------------------ */
@@ -59,9 +59,9 @@ typedef struct fv_buffer {
 typedef enum fv_access { FV_READ = 1, FV_WRITE = 2, FV_READ_WRITE = 3 } fv_access;
 
 typedef struct fv_kernel_desc {
-    const char *kernel;      /* what it computes, such as "softmax_direct": the key of native kernels */
-    const char *module;      /* which module of its texts, such as "softmax_direct.8x8x8.subgroup" */
-    const uint32_t *words;   /* SPIR-V, or NULL for native and emulated backends; borrowed for the call */
+    const char *kernel;    /* what it computes, such as "softmax_direct": the key of native kernels */
+    const char *module;    /* which module of its texts, such as "softmax_direct.8x8x8.subgroup" */
+    const uint32_t *words; /* SPIR-V, or NULL for native and emulated backends; borrowed for the call */
     size_t word_count;
     uint32_t constants[FV_CONSTANTS_MAX]; /* value of constant_id i */
     uint32_t constant_count;

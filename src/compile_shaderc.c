@@ -12,8 +12,8 @@ static shaderc_compilation_result_t compile_text(shaderc_compiler_t compiler, co
     shaderc_compile_options_set_target_env(options, shaderc_target_env_vulkan, shaderc_env_version_vulkan_1_1);
     shaderc_compile_options_set_target_spirv(options, shaderc_spirv_version_1_3);
     shaderc_compile_options_set_optimization_level(options, shaderc_optimization_level_zero);
-    shaderc_compilation_result_t result = shaderc_compile_into_spv(compiler, source, strlen(source),
-                                                                   shaderc_compute_shader, name, "main", options);
+    shaderc_compilation_result_t result =
+        shaderc_compile_into_spv(compiler, source, strlen(source), shaderc_compute_shader, name, "main", options);
     shaderc_compile_options_release(options);
     return result;
 }
@@ -22,8 +22,7 @@ static fovea_status take_words(fv_host *host, const char *name, shaderc_compilat
                                uint32_t **out_words, size_t *out_word_count)
 {
     if (shaderc_result_get_compilation_status(result) != shaderc_compilation_status_success)
-        return fv_fail(host, FOVEA_COMPILE_FAILED, "kernel %s: %.900s", name,
-                       shaderc_result_get_error_message(result));
+        return fv_fail(host, FOVEA_COMPILE_FAILED, "kernel %s: %.900s", name, shaderc_result_get_error_message(result));
     const size_t size = shaderc_result_get_length(result);
     uint32_t *words = fv_alloc(host, size, 1);
     if (!words)

@@ -19,8 +19,8 @@ struct fovea_device {
     pthread_mutex_t lock;       /* guards `pipelines`; held while kernels are created and tested, so never by a run */
     fv_pipeline *pipelines;     /* shared between ops */
     pthread_mutex_t workspace_lock; /* guards the members below; never held for long */
-    fv_buffer *workspace;       /* shared by all runs: the queue orders them */
-    fv_buffer *retired[64];     /* outgrown workspaces that work in flight may still use */
+    fv_buffer *workspace;           /* shared by all runs: the queue orders them */
+    fv_buffer *retired[64];         /* outgrown workspaces that work in flight may still use */
     uint32_t retired_count;
 };
 

@@ -30,8 +30,9 @@ static fovea_status select_tiles(fovea_device *device, const softmax_shape *shap
     fv_host *host = &device->host;
     fv_require(host, list->count > 0, FOVEA_UNSUPPORTED,
                "softmax: no tile fits dim_qk %u, dim_v %u into %u bytes of shared memory, %u invocations and %u loop "
-               "iterations", shape->dim_qk, shape->dim_v, device->limits.shared_memory,
-               device->limits.workgroup_invocations, device->limits.loop_iterations);
+               "iterations",
+               shape->dim_qk, shape->dim_v, device->limits.shared_memory, device->limits.workgroup_invocations,
+               device->limits.loop_iterations);
     if (shape->tile > 0) {
         fv_require(host, shape->tile <= list->count, FOVEA_INVALID,
                    "softmax: tile = %u; this device has candidates 1 to %u", shape->tile, list->count);
@@ -66,7 +67,8 @@ static fovea_status make_variant(softmax_op *op, bool few, softmax_variant *out_
     fovea_status status = FOVEA_OK;
     fovea_device *device = op->base.device;
     softmax_tile_list list = softmax_tiles(device, &op->shape, few, &op->base.report);
-    const uint32_t first = few ? op->base.report.tile_candidates : 0; /* candidates: those for many rows, then for few */
+    /* Candidates: those for many rows, then those for few. */
+    const uint32_t first = few ? op->base.report.tile_candidates : 0;
     if (op->shape.tile > 0)
         append_few(device, &op->shape, &list);
     else
@@ -78,8 +80,7 @@ static fovea_status make_variant(softmax_op *op, bool few, softmax_variant *out_
     fv_try(softmax_variant_init(device, &op->shape, &list, state, out_variant, &op->base.report));
     out_variant->tile_index = op->shape.tile > 0 ? op->shape.tile - 1 : first + out_variant->tile_index;
     if (state)
-        op->base.workspace_size =
-            fv_max(op->base.workspace_size, state_bytes(device, &op->shape, &out_variant->tile));
+        op->base.workspace_size = fv_max(op->base.workspace_size, state_bytes(device, &op->shape, &out_variant->tile));
 fail:
     return status;
 }
@@ -155,8 +156,8 @@ static fovea_status bind_workspace(const softmax_op *op, const fovea_op_args *ar
         return FOVEA_OK;
     if (!own) {
         pthread_mutex_lock(&device->workspace_lock);
-        *out_bound = (fv_bound){.range = {device->workspace, 0, op->base.workspace_size},
-                                .end = op->base.workspace_size};
+        *out_bound =
+            (fv_bound){.range = {device->workspace, 0, op->base.workspace_size}, .end = op->base.workspace_size};
         pthread_mutex_unlock(&device->workspace_lock);
         return FOVEA_OK;
     }
@@ -171,9 +172,10 @@ static fovea_status bind_workspace(const softmax_op *op, const fovea_op_args *ar
                "workspace: %llu bytes; this run needs at least %llu, best %llu",
                (unsigned long long)args->workspace_size, (unsigned long long)size,
                (unsigned long long)op->base.workspace_size);
-    *out_bound = (fv_bound){.range = {own->memory, offset, fv_min(args->workspace_size, op->base.workspace_size) & ~3ull},
-                            .begin = offset,
-                            .end = offset + args->workspace_size};
+    *out_bound =
+        (fv_bound){.range = {own->memory, offset, fv_min(args->workspace_size, op->base.workspace_size) & ~3ull},
+                   .begin = offset,
+                   .end = offset + args->workspace_size};
 fail:
     return status;
 }
@@ -219,8 +221,8 @@ static fovea_status run(fovea_op *base, const fovea_op_args *args)
     if (!cut.direct)
         cut.slice_items = fv_max(1, fv_min(cut.slice_items, bound.state.range.size / item_bytes));
     fv_try(check_aliasing(op, &bound));
-    fv_try(softmax_emit(&(softmax_emission){device, shape, variant, &cut, &bound, seq_q, seq_k,
-                                            device->backend->record}));
+    fv_try(
+        softmax_emit(&(softmax_emission){device, shape, variant, &cut, &bound, seq_q, seq_k, device->backend->record}));
 fail:
     return status;
 }

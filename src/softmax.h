@@ -99,14 +99,14 @@ typedef struct softmax_visits {
 softmax_visits softmax_count_visits(const softmax_shape *shape, const softmax_tile *tile, uint32_t seq_q,
                                     uint32_t seq_k);
 
-double softmax_seconds(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile,
-                       uint64_t items, uint64_t key_tiles);
+double softmax_seconds(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile, uint64_t items,
+                       uint64_t key_tiles);
 
 /* ---- kernels ----------------------------------------------------------------------------------------------------- */
 
 typedef struct softmax_variant {
     softmax_tile tile;
-    uint32_t tile_index; /* among the candidates */
+    uint32_t tile_index;                  /* among the candidates */
     fv_pipeline *direct, *state, *finish; /* NULL: no run needs it */
 } softmax_variant;
 

@@ -30,8 +30,8 @@ static uint32_t capacity(const fovea_device *device)
     return 16;
 }
 
-double softmax_seconds(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile,
-                       uint64_t items, uint64_t key_tiles)
+double softmax_seconds(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile, uint64_t items,
+                       uint64_t key_tiles)
 {
     const double rate = device->driver->caps.assumed_flops_per_s;
     const double tile_flops =
@@ -68,8 +68,7 @@ static uint32_t choose_splits(const fovea_device *device, const softmax_shape *s
 {
     const uint64_t full = capacity(device);
     const uint64_t grid = (uint64_t)device->limits.group_count_x * device->limits.group_count_y;
-    const uint32_t slots =
-        (uint32_t)fv_min(fv_min(softmax_slots(device, shape, tile), grid), mergeable(device, tile));
+    const uint32_t slots = (uint32_t)fv_min(fv_min(softmax_slots(device, shape, tile), grid), mergeable(device, tile));
     const uint32_t most = (uint32_t)fv_min(fv_min(MOST_SPLITS, slots), key_tiles / LEAST_TILES_PER_SPLIT);
     if (shape->split_count > 0)
         return (uint32_t)fv_max(1, fv_min(fv_min(shape->split_count, slots), key_tiles));

@@ -36,19 +36,30 @@ static common_params common(const softmax_emission *run, uint64_t first_item, ui
     const softmax_shape *shape = run->shape;
     const softmax_bound *bound = run->bound;
     return (common_params){
-        .q_offset = bound->q.first_element, .q_batch = stride(&shape->q, 0),
-        .q_head = stride(&shape->q, 1), .q_row = stride(&shape->q, 2),
-        .k_offset = bound->k.first_element, .k_batch = stride(&shape->k, 0),
-        .k_head = stride(&shape->k, 1), .k_row = stride(&shape->k, 2),
-        .v_offset = bound->v.first_element, .v_batch = stride(&shape->v, 0),
-        .v_head = stride(&shape->v, 1), .v_row = stride(&shape->v, 2),
+        .q_offset = bound->q.first_element,
+        .q_batch = stride(&shape->q, 0),
+        .q_head = stride(&shape->q, 1),
+        .q_row = stride(&shape->q, 2),
+        .k_offset = bound->k.first_element,
+        .k_batch = stride(&shape->k, 0),
+        .k_head = stride(&shape->k, 1),
+        .k_row = stride(&shape->k, 2),
+        .v_offset = bound->v.first_element,
+        .v_batch = stride(&shape->v, 0),
+        .v_head = stride(&shape->v, 1),
+        .v_row = stride(&shape->v, 2),
         .scale = shape->scale_log2,
-        .heads = shape->heads, .group = shape->group,
-        .k_ratio = shape->k_ratio, .v_ratio = shape->v_ratio,
-        .seq_q = run->seq_q, .seq_k = run->seq_k,
+        .heads = shape->heads,
+        .group = shape->group,
+        .k_ratio = shape->k_ratio,
+        .v_ratio = shape->v_ratio,
+        .seq_q = run->seq_q,
+        .seq_k = run->seq_k,
         .diagonal = shape->top_left ? 0 : (int32_t)((int64_t)run->seq_k - run->seq_q),
-        .first_item = (uint32_t)first_item, .item_count = (uint32_t)item_count,
-        .tile_begin = 0, .tile_end = run->cut->slice_tiles,
+        .first_item = (uint32_t)first_item,
+        .item_count = (uint32_t)item_count,
+        .tile_begin = 0,
+        .tile_end = run->cut->slice_tiles,
     };
 }
 
@@ -103,7 +114,8 @@ static fovea_status emit_direct(const softmax_emission *run, uint64_t first_item
     return run->record(run->device->driver, &command, 1);
 }
 
-static fovea_status emit_state(const softmax_emission *run, uint64_t first_item, uint64_t item_count, uint32_t tile_begin)
+static fovea_status emit_state(const softmax_emission *run, uint64_t first_item, uint64_t item_count,
+                               uint32_t tile_begin)
 {
     const softmax_bound *bound = run->bound;
     const softmax_cut *cut = run->cut;
@@ -135,13 +147,20 @@ static fovea_status emit_finish(const softmax_emission *run, uint64_t first_item
     fv_command command = {.kind = FV_COMMAND_DISPATCH};
     fv_dispatch *dispatch = &command.dispatch;
     finish_params params = {
-        .state_offset = bound->state.first_element, .splits = run->cut->splits,
-        .heads = shape->heads, .group = shape->group, .seq_q = run->seq_q,
-        .first_item = (uint32_t)first_item, .item_count = (uint32_t)item_count,
-        .o_offset = bound->o.first_element, .o_batch = stride(&shape->o, 0),
-        .o_head = stride(&shape->o, 1), .o_row = stride(&shape->o, 2),
+        .state_offset = bound->state.first_element,
+        .splits = run->cut->splits,
+        .heads = shape->heads,
+        .group = shape->group,
+        .seq_q = run->seq_q,
+        .first_item = (uint32_t)first_item,
+        .item_count = (uint32_t)item_count,
+        .o_offset = bound->o.first_element,
+        .o_batch = stride(&shape->o, 0),
+        .o_head = stride(&shape->o, 1),
+        .o_row = stride(&shape->o, 2),
         .lse_offset = shape->lse_wanted ? bound->lse.first_element : 0,
-        .lse_batch = stride(&shape->lse, 0), .lse_head = stride(&shape->lse, 1),
+        .lse_batch = stride(&shape->lse, 0),
+        .lse_head = stride(&shape->lse, 1),
     };
     params.grid_x = fold(run->device, item_count, dispatch->groups);
     memcpy(dispatch->parameters, &params, sizeof params);

@@ -32,9 +32,9 @@ typedef struct kernel_row {
 
 enum { DIRECT, STATE, FINISH };
 static const kernel_row kernel_rows[] = {
-#define IN(binding, name) [binding] = FV_READ,
+#define IN(binding, name)  [binding] = FV_READ,
 #define OUT(binding, name) [binding] = FV_WRITE,
-#define IO(binding, name) [binding] = FV_READ_WRITE,
+#define IO(binding, name)  [binding] = FV_READ_WRITE,
     [DIRECT] = {"softmax_direct", true, DIRECT_BYTES, 5, {SOFTMAX_DIRECT_BUFFERS(IN, OUT, IO)}},
     [STATE] = {"softmax_state", true, STATE_BYTES, 4, {SOFTMAX_STATE_BUFFERS(IN, OUT, IO)}},
     [FINISH] = {"softmax_finish", false, FINISH_BYTES, 3, {SOFTMAX_FINISH_BUFFERS(IN, OUT, IO)}},
@@ -99,9 +99,9 @@ static const char *module_name(const kernel_row *row, const softmax_tile *tile)
 
 static void forget_inputs(fv_kernel_desc *desc)
 {
-    static const uint8_t unused[] = {CONSTANT_CHUNK,   CONSTANT_DIM_QK, CONSTANT_Q_DTYPE, CONSTANT_K_DTYPE,
-                                     CONSTANT_V_DTYPE, CONSTANT_Q_WIDE, CONSTANT_K_WIDE,  CONSTANT_V_WIDE,
-                                     CONSTANT_SUBGROUP};
+    static const uint8_t unused[] = {CONSTANT_CHUNK,   CONSTANT_DIM_QK,  CONSTANT_Q_DTYPE,
+                                     CONSTANT_K_DTYPE, CONSTANT_V_DTYPE, CONSTANT_Q_WIDE,
+                                     CONSTANT_K_WIDE,  CONSTANT_V_WIDE,  CONSTANT_SUBGROUP};
     for (uint32_t i = 0; i < sizeof unused / sizeof unused[0]; i++)
         desc->constants[unused[i]] = 0;
 }
@@ -115,9 +115,7 @@ static fovea_status get_kernel(fovea_device *device, const softmax_shape *shape,
     memset(&desc, 0, sizeof desc);
     desc.kernel = row->name;
     desc.module = module_name(row, tile);
-    desc.invocations = native                ? 1
-                       : row->has_micro_tile ? tile->lane_rows * tile->lane_cols
-                                             : SOFTMAX_FINISH_LANES;
+    desc.invocations = native ? 1 : row->has_micro_tile ? tile->lane_rows * tile->lane_cols : SOFTMAX_FINISH_LANES;
     desc.subgroup_size = row->has_micro_tile ? tile->subgroup_size : 0;
     desc.parameter_bytes = row->parameter_bytes;
     desc.binding_count = row->binding_count;
@@ -127,8 +125,8 @@ static fovea_status get_kernel(fovea_device *device, const softmax_shape *shape,
         forget_inputs(&desc);
     if (!native && desc.invocations > fv_min(device->limits.workgroup_invocations, device->limits.workgroup_size_x))
         return fv_fail(&device->host, FOVEA_UNSUPPORTED, "%s needs %u invocations a workgroup; this device allows %u",
-                       desc.module, desc.invocations, (uint32_t)fv_min(device->limits.workgroup_invocations,
-                                                                       device->limits.workgroup_size_x));
+                       desc.module, desc.invocations,
+                       (uint32_t)fv_min(device->limits.workgroup_invocations, device->limits.workgroup_size_x));
     return fv_pipeline_get(device, &desc, out_pipeline);
 }
 
@@ -176,8 +174,8 @@ fovea_status softmax_variant_init(fovea_device *device, const softmax_shape *sha
         if (status == FOVEA_OK && right)
             break;
         softmax_variant_release(device, out_variant);
-        const char *reason = status == FOVEA_OK ? "its known-answer test gave a wrong result"
-                                                : fovea_status_name(status);
+        const char *reason =
+            status == FOVEA_OK ? "its known-answer test gave a wrong result" : fovea_status_name(status);
         fv_note(report, "tile %u (%s, %ux%ux%u) refused: %s", i, fovea_tier_name(tile->tier), tile->tm, tile->tn,
                 tile->tv, reason);
         fv_log(&device->host, FOVEA_LOG_WARNING, "softmax: tile %u of the %s tier refused: %s", i,
@@ -185,8 +183,8 @@ fovea_status softmax_variant_init(fovea_device *device, const softmax_shape *sha
         if (status != FOVEA_OK && !worth_another(status))
             break;
         if (status == FOVEA_OK)
-            status = fv_fail(&device->host, FOVEA_INTERNAL, "softmax: no tile passed its known-answer test: %s",
-                             reason);
+            status =
+                fv_fail(&device->host, FOVEA_INTERNAL, "softmax: no tile passed its known-answer test: %s", reason);
     }
     pthread_mutex_unlock(&device->lock);
     return status;

@@ -66,8 +66,7 @@ static uint64_t algorithmic_bytes(const softmax_shape *shape, uint64_t keys_seen
     return q_rows * shape->dim_qk * fovea_dtype_size(shape->q.dtype) +
            k_rows * shape->dim_qk * fovea_dtype_size(shape->k.dtype) +
            v_rows * shape->dim_v * fovea_dtype_size(shape->v.dtype) +
-           q_rows * shape->dim_v * fovea_dtype_size(shape->o.dtype) +
-           (shape->lse_wanted ? q_rows * sizeof(float) : 0);
+           q_rows * shape->dim_v * fovea_dtype_size(shape->o.dtype) + (shape->lse_wanted ? q_rows * sizeof(float) : 0);
 }
 
 void softmax_fill_report(softmax_op *op, double create_s)

@@ -99,8 +99,7 @@ static double answer_scores(const test_problem *problem, uint32_t query, uint32_
     for (uint32_t key = 0; key < seen; key++) {
         double dot = 0.0;
         for (uint32_t d = 0; d < shape->dim_qk; d++)
-            dot += (double)value(0, (uint64_t)query * shape->dim_qk + d) *
-                   value(1, (uint64_t)key * shape->dim_qk + d);
+            dot += (double)value(0, (uint64_t)query * shape->dim_qk + d) * value(1, (uint64_t)key * shape->dim_qk + d);
         scores[key] = scale * dot;
         most = fmax(most, scores[key]);
     }
@@ -114,7 +113,9 @@ static bool agrees(const test_problem *problem, double *scores)
 {
     const softmax_shape *shape = &problem->shape;
     const softmax_bound *bound = &problem->bound;
-    const double tolerance = 1e-4 + (shape->o.dtype == FOVEA_BF16 ? 1.0 / 128 : shape->o.dtype == FOVEA_F16 ? 1.0 / 512 : 0);
+    const double tolerance = 1e-4 + (shape->o.dtype == FOVEA_BF16  ? 1.0 / 128
+                                     : shape->o.dtype == FOVEA_F16 ? 1.0 / 512
+                                                                   : 0);
     for (uint32_t query = 0; query < QUERIES; query++) {
         const uint32_t seen = shape->causal ? problem->keys - QUERIES + query + 1 : problem->keys;
         const double lse = answer_scores(problem, query, seen, scores);
@@ -143,9 +144,16 @@ static fovea_status run_once(fovea_device *device, const softmax_variant *varian
     const uint64_t outputs = bound->o.range.offset;
     const uint32_t blocks = (uint32_t)fv_divide_up(problem->shape.dim_v, softmax_cols(&variant->tile));
     const uint64_t row_tiles = fv_divide_up(QUERIES, softmax_rows(&variant->tile));
-    const softmax_cut cut = {.rows = QUERIES, .row_tiles = row_tiles, .items = blocks * row_tiles, .blocks = blocks,
-                             .key_tiles = 2, .splits = 1, .split_tiles = 2, .slice_tiles = direct ? 2 : 1,
-                             .slice_items = blocks * row_tiles, .direct = direct};
+    const softmax_cut cut = {.rows = QUERIES,
+                             .row_tiles = row_tiles,
+                             .items = blocks * row_tiles,
+                             .blocks = blocks,
+                             .key_tiles = 2,
+                             .splits = 1,
+                             .split_tiles = 2,
+                             .slice_tiles = direct ? 2 : 1,
+                             .slice_items = blocks * row_tiles,
+                             .direct = direct};
     memset(problem->host + outputs, 0xff, problem->size - outputs); /* NaN */
     fv_try(fv_upload(device, problem->memory, 0, problem->host, problem->size));
     fv_try(softmax_emit(&(softmax_emission){device, &problem->shape, variant, &cut, bound, QUERIES, problem->keys,
@@ -157,8 +165,8 @@ fail:
 }
 
 /* Tests one pipeline, or a chain of two, unless that was done before. */
-static fovea_status test_chain(fovea_device *device, const softmax_variant *variant, bool direct,
-                               test_problem *problem, double *scores)
+static fovea_status test_chain(fovea_device *device, const softmax_variant *variant, bool direct, test_problem *problem,
+                               double *scores)
 {
     fv_pipeline *first = direct ? variant->direct : variant->state, *last = direct ? first : variant->finish;
     if (!first || (first->tested && last->tested))

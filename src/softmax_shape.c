@@ -24,8 +24,8 @@ static fovea_status complete_view(fv_host *host, const char *name, const fovea_t
     fv_require(host, view.rank == rank, FOVEA_INVALID, "%s: rank %u; it needs %u dims", name, view.rank, rank);
     fv_require(host, fovea_dtype_size(view.dtype) > 0, FOVEA_INVALID, "%s: dtype %u is no fovea_dtype", name,
                (unsigned)view.dtype);
-    fv_require(host, fv_all_zero(view.reserved, sizeof view.reserved), FOVEA_INVALID,
-               "%s: a reserved word is not zero", name);
+    fv_require(host, fv_all_zero(view.reserved, sizeof view.reserved), FOVEA_INVALID, "%s: a reserved word is not zero",
+               name);
     uint64_t dense_stride = 1;
     for (uint32_t dim = rank; dim-- > 0;) {
         fv_require(host, view.extents[dim] > 0, FOVEA_INVALID, "%s: extent %u is 0", name, dim);

@@ -105,8 +105,13 @@ static softmax_tile_list native_tiles(const fovea_device *device, const softmax_
     softmax_tile_list list = {.count = 0};
     for (uint32_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
         for (uint32_t n = 0; n < sizeof keys / sizeof keys[0]; n++)
-            list.tiles[list.count++] = (softmax_tile){.tier = device->tier, .lane_rows = 1, .lane_cols = 1, .tm = rows[r],
-                                                      .tn = keys[n], .tv = shape->dim_v, .chunk = 4};
+            list.tiles[list.count++] = (softmax_tile){.tier = device->tier,
+                                                      .lane_rows = 1,
+                                                      .lane_cols = 1,
+                                                      .tm = rows[r],
+                                                      .tn = keys[n],
+                                                      .tv = shape->dim_v,
+                                                      .chunk = 4};
     return list;
 }
 
@@ -124,17 +129,18 @@ static void tier_tiles(const fovea_device *device, const softmax_shape *shape, b
     const bool narrow = device->driver->caps.info.kind == FOVEA_DEVICE_CPU && device->limits.subgroup_size_max <= 4;
     for (uint32_t i = 0; i < MICRO_TILES; i++) {
         const micro_tile *micro = few ? &few_rows[i] : narrow ? &narrow_rows[i] : &many_rows[i];
-        softmax_tile tile = {.tier = tier, .tm = micro->tm, .tn = micro->tn, .tv = micro->tv,
-                             .subgroup_size = subgroup};
+        softmax_tile tile = {
+            .tier = tier, .tm = micro->tm, .tn = micro->tn, .tv = micro->tv, .subgroup_size = subgroup};
         if (!module_exists(tier, micro))
             continue;
         if (solve(device, shape, few, &tile))
             list->tiles[list->count++] = tile;
         else if (!few)
-            fv_note(report, "micro-tile %ux%ux%u of the %s tier refused: %u bytes of shared memory, %u invocations and "
-                    "%u loop iterations hold no such tile", micro->tm, micro->tn, micro->tv, fovea_tier_name(tier),
-                    device->limits.shared_memory, device->limits.workgroup_invocations,
-                    device->limits.loop_iterations);
+            fv_note(report,
+                    "micro-tile %ux%ux%u of the %s tier refused: %u bytes of shared memory, %u invocations and "
+                    "%u loop iterations hold no such tile",
+                    micro->tm, micro->tn, micro->tv, fovea_tier_name(tier), device->limits.shared_memory,
+                    device->limits.workgroup_invocations, device->limits.loop_iterations);
     }
 }
 
@@ -143,7 +149,7 @@ softmax_tile_list softmax_tiles(const fovea_device *device, const softmax_shape 
 {
     if (device->driver->caps.native && device->tier < FOVEA_TIER_SUBGROUP)
         fv_note(report, "subgroup tier refused: the baseline instruction set is in use, for want of a better one or by "
-                "max_tier");
+                        "max_tier");
     if (device->driver->caps.native)
         return native_tiles(device, shape);
     softmax_tile_list list = {.count = 0};

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+/* clang-format off */
 #define F32 {FOVEA_F32, FOVEA_F32, FOVEA_F32, FOVEA_F32}
 #define F16 {FOVEA_F16, FOVEA_F16, FOVEA_F16, FOVEA_F16}
 #define B16 {FOVEA_BF16, FOVEA_BF16, FOVEA_BF16, FOVEA_BF16}
@@ -11,6 +12,7 @@
 #define MIX3 {FOVEA_BF16, FOVEA_F32, FOVEA_F16, FOVEA_F16}
 #define MIX4 {FOVEA_F32, FOVEA_BF16, FOVEA_BF16, FOVEA_F16}
 #define MIX5 {FOVEA_F16, FOVEA_F32, FOVEA_BF16, FOVEA_F32}
+/* clang-format on */
 
 #define CAUSAL   .mask = REF_CAUSAL
 #define TOP_LEFT .mask = REF_CAUSAL_TOP_LEFT
@@ -86,7 +88,8 @@ const test_case test_cases[] = {
     {"odd_gaps", CASE_TINY, 2, 2, 2, 1, 7, 19, 6, 6, F32, .layout = LAYOUT_ODD_GAPS},
     {"odd_gaps_f16", CASE_TINY, 2, 2, 1, 1, 7, 19, 6, 6, F16, .layout = LAYOUT_ODD_GAPS},
     {"odd_gaps_f16_odd_offset", CASE_TINY, 1, 2, 1, 1, 9, 19, 5, 7, F16, .layout = LAYOUT_ODD_GAPS, .shift = 1},
-    {"odd_gaps_bf16_causal", CASE_QUICK, 1, 3, 1, 1, 33, 45, 33, 31, B16, CAUSAL, .layout = LAYOUT_ODD_GAPS, .shift = 3},
+    {"odd_gaps_bf16_causal", CASE_QUICK, 1, 3, 1, 1, 33, 45, 33, 31, B16, CAUSAL, .layout = LAYOUT_ODD_GAPS,
+     .shift = 3},
     {"wide_gaps", CASE_TINY, 1, 2, 1, 1, 7, 19, 16, 16, F32, .layout = LAYOUT_WIDE_GAPS},
     {"wide_gaps_f16", CASE_QUICK, 2, 2, 1, 1, 21, 43, 64, 64, F16, CAUSAL, .layout = LAYOUT_WIDE_GAPS, .shift = 4},
     {"shift_1", CASE_TINY, 1, 2, 1, 1, 7, 19, 8, 8, F32, .shift = 1},
@@ -132,7 +135,8 @@ const uint32_t test_case_count = sizeof test_cases / sizeof test_cases[0];
 /* ---- random cases ------------------------------------------------------------------------------------------- */
 
 static const uint32_t dims[] = {1, 3, 8, 40, 60, 64, 80, 96, 100, 128, 256, 576, 1024, 2, 4, 5, 12, 16, 31, 32, 33, 65};
-static const uint32_t sizes[] = {1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 61, 63, 64, 65, 127, 128, 129, 257, 511, 1025};
+static const uint32_t sizes[] = {1,  2,  3,  5,  7,  8,   9,   15,  16,  17,  31,  32,
+                                 33, 61, 63, 64, 65, 127, 128, 129, 257, 511, 1025};
 static const uint32_t ratios[] = {1, 2, 3, 7, 8};
 
 #define NEXT(limit) (uint32_t)(case_hash(seed, (*state)++) % (limit))

@@ -39,11 +39,11 @@ typedef struct test_case {
     ref_mask mask;
     case_layout layout;
     case_values values;
-    uint32_t shift;         /* elements that each tensor starts after an aligned place; tensor t: shift * (t + 1) */
-    uint32_t run_q, run_k;  /* sizes of the run; 0: the descriptor's */
+    uint32_t shift;           /* elements that each tensor starts after an aligned place; tensor t: shift * (t + 1) */
+    uint32_t run_q, run_k;    /* sizes of the run; 0: the descriptor's */
     bool no_queries, no_keys; /* the run has none */
     bool no_lse;
-    bool every_part;        /* too important to be left to one part of a divided run */
+    bool every_part; /* too important to be left to one part of a divided run */
     bool scale_literal;
     float scale; /* of the descriptor */
 } test_case;

@@ -81,8 +81,8 @@ void test_forget_messages(void)
     pthread_mutex_unlock(&message_lock);
 }
 
-void test_status_at(fovea_device *device, fovea_status wanted, fovea_status status, const char *call,
-                    const char *file, int line)
+void test_status_at(fovea_device *device, fovea_status wanted, fovea_status status, const char *call, const char *file,
+                    int line)
 {
     if (status == wanted)
         return;

@@ -36,13 +36,13 @@ typedef struct test_message {
 typedef struct test_context {
     const char *device; /* as named on the command line */
     const test_profile *profile;
-    case_level level; /* cases above it are left out */
+    case_level level;     /* cases above it are left out */
     uint32_t part, parts; /* this process takes every parts-th group of cases, beginning with part */
     uint32_t validation, compile;
     uint64_t seed;
     fovea_device_info info;
-    fovea_device_params params; /* opens the device under test again */
-    fovea_device *opened;       /* the one that most tests use */
+    fovea_device_params params;               /* opens the device under test again */
+    fovea_device *opened;                     /* the one that most tests use */
     test_message messages[TEST_MESSAGES_MAX]; /* warnings and errors since test_forget_messages */
     uint32_t message_count;                   /* may exceed the array */
 } test_context;
@@ -78,12 +78,11 @@ bool test_required(const char *name);
 
 /* Fails the test with the device's last error unless `status` is `wanted`. */
 #define test_status(device, wanted, status) test_status_at(device, wanted, status, #status, __FILE__, __LINE__)
-void test_status_at(fovea_device *device, fovea_status wanted, fovea_status status, const char *call,
-                    const char *file, int line);
+void test_status_at(fovea_device *device, fovea_status wanted, fovea_status status, const char *call, const char *file,
+                    int line);
 #define test_ok(status) test_status(test.opened, FOVEA_OK, status)
 
 /* Whether text that the library wrote holds `part`; fails the test with both where it does not. */
-#define test_contains(text, part) \
-    ck_assert_msg(strstr(text, part) != NULL, "no '%s' in '%s'", part, text)
+#define test_contains(text, part) ck_assert_msg(strstr(text, part) != NULL, "no '%s' in '%s'", part, text)
 
 #endif

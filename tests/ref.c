@@ -150,13 +150,10 @@ static row_sums weigh_keys(const row_work *w, uint32_t count)
 static double store_bound(const ref_problem *p, double value)
 {
     switch (p->o_dtype) {
-    case FOVEA_F16:
-        return (p->gpu ? 0x1p-10 : 0x1p-11) * fabs(value) + 0x1p-14;
-    case FOVEA_BF16:
-        return 0x1p-8 * fabs(value);
+    case FOVEA_F16: return (p->gpu ? 0x1p-10 : 0x1p-11) * fabs(value) + 0x1p-14;
+    case FOVEA_BF16: return 0x1p-8 * fabs(value);
     case FOVEA_F32:
-    case FOVEA_DTYPE_COUNT:
-        break;
+    case FOVEA_DTYPE_COUNT: break;
     }
     return 0x1p-24 * fabs(value);
 }
@@ -230,8 +227,8 @@ bool ref_softmax(const ref_problem *problem, ref_result *out_result)
                   .v = array_of((size_t)p->seq_k * p->dim_v),
                   .score = array_of(p->seq_k),
                   .weight = array_of(p->seq_k)};
-    const bool ok = out_result->o && out_result->o_bound && out_result->lse && out_result->lse_bound && w.q &&
-                    w.k && w.v && w.score && w.weight;
+    const bool ok = out_result->o && out_result->o_bound && out_result->lse && out_result->lse_bound && w.q && w.k &&
+                    w.v && w.score && w.weight;
     for (uint32_t b = 0; ok && b < p->batch; b++)
         for (uint32_t h = 0; h < p->heads_q; h++)
             solve_head(&w, b, h, out_result);

@@ -23,7 +23,10 @@ typedef struct api_patch {
 } api_patch;
 
 void api_apply(void *memory, const api_patch *patch);
-#define PATCH(type, field, value) {offsetof(type, field), sizeof ((type *)0)->field, (value)}
+#define PATCH(type, field, value)                                \
+    {                                                            \
+        offsetof(type, field), sizeof((type *)0)->field, (value) \
+    }
 
 /* The reason of the last failure on the device under test. */
 const char *api_error(void);

@@ -42,13 +42,17 @@ static const struct {
     {"batch of lse", {P(lse.extents[0], 1)}, FOVEA_INVALID, "lse"},
     {"heads of lse", {P(lse.extents[1], 2)}, FOVEA_INVALID, "lse"},
     {"queries of lse", {P(lse.extents[2], 10)}, FOVEA_INVALID, "lse"},
-    {"last stride of q", {P(q.strides[3], 2), P(q.strides[2], 16), P(q.strides[1], 144), P(q.strides[0], 576)},
-     FOVEA_INVALID, "stride"},
+    {"last stride of q",
+     {P(q.strides[3], 2), P(q.strides[2], 16), P(q.strides[1], 144), P(q.strides[0], 576)},
+     FOVEA_INVALID,
+     "stride"},
     {"last stride of q is 0", {P(q.strides[2], 8), P(q.strides[1], 72), P(q.strides[0], 288)}, FOVEA_INVALID, "stride"},
     {"o repeats along queries", {P(o.strides[3], 1), P(o.strides[1], 54), P(o.strides[0], 216)}, FOVEA_INVALID, "o"},
     {"o repeats along the batch", {P(o.strides[3], 1), P(o.strides[2], 6), P(o.strides[1], 54)}, FOVEA_INVALID, "o"},
-    {"o overlaps itself", {P(o.strides[3], 1), P(o.strides[2], 5), P(o.strides[1], 54), P(o.strides[0], 216)},
-     FOVEA_INVALID, "o"},
+    {"o overlaps itself",
+     {P(o.strides[3], 1), P(o.strides[2], 5), P(o.strides[1], 54), P(o.strides[0], 216)},
+     FOVEA_INVALID,
+     "o"},
     {"lse repeats along heads", {P(lse.strides[2], 1), P(lse.strides[0], 36)}, FOVEA_INVALID, "lse"},
     {"reserved[0]", {P(reserved[0], 1)}, FOVEA_INVALID, "reserved"},
     {"reserved[15]", {P(reserved[15], 1)}, FOVEA_INVALID, "reserved"},
@@ -62,15 +66,21 @@ static const struct {
     {"seq_k_max above k", {P(seq_k_max, 18)}, FOVEA_INVALID, "seq_k_max"},
     {"tile beyond the candidates", {P(tile, 100000)}, FOVEA_INVALID, "tile"},
     {"matrix tier", {P(min_tier, FOVEA_TIER_MATRIX)}, FOVEA_UNSUPPORTED, "tier"},
-    {"2^40 queries x 2^40", {P(q.extents[2], BIG), P(o.extents[2], BIG), P(lse.extents[2], BIG), P(q.strides[3], 1),
-     P(q.strides[2], BIG)}, FOVEA_INVALID, "overflow"},
+    {"2^40 queries x 2^40",
+     {P(q.extents[2], BIG), P(o.extents[2], BIG), P(lse.extents[2], BIG), P(q.strides[3], 1), P(q.strides[2], BIG)},
+     FOVEA_INVALID,
+     "overflow"},
     {"2^40 keys", {P(k.extents[2], BIG), P(v.extents[2], BIG)}, FOVEA_UNSUPPORTED, "2^32"},
     {"2^40 heads", {P(q.extents[1], BIG), P(o.extents[1], BIG), P(lse.extents[1], BIG)}, FOVEA_UNSUPPORTED, "2^32"},
-    {"2^63 batch", {P(q.extents[0], (uint64_t)1 << 63), P(k.extents[0], (uint64_t)1 << 63),
-     P(v.extents[0], (uint64_t)1 << 63), P(o.extents[0], (uint64_t)1 << 63), P(lse.extents[0], (uint64_t)1 << 63)},
-     FOVEA_INVALID, NULL},
-    {"a stride of 2^62", {P(k.strides[3], 1), P(k.strides[2], (uint64_t)1 << 62), P(k.strides[1], 8), P(k.strides[0], 16)},
-     FOVEA_INVALID, "k"},
+    {"2^63 batch",
+     {P(q.extents[0], (uint64_t)1 << 63), P(k.extents[0], (uint64_t)1 << 63), P(v.extents[0], (uint64_t)1 << 63),
+      P(o.extents[0], (uint64_t)1 << 63), P(lse.extents[0], (uint64_t)1 << 63)},
+     FOVEA_INVALID,
+     NULL},
+    {"a stride of 2^62",
+     {P(k.strides[3], 1), P(k.strides[2], (uint64_t)1 << 62), P(k.strides[1], 8), P(k.strides[0], 16)},
+     FOVEA_INVALID,
+     "k"},
 };
 
 START_TEST(broken_descriptor)
@@ -84,8 +94,8 @@ START_TEST(broken_descriptor)
                   fovea_status_name(broken[_i].status), api_error());
     ck_assert_ptr_null(op);
     if (broken[_i].reason)
-        ck_assert_msg(strstr(api_error(), broken[_i].reason), "%s: no '%s' in '%s'", broken[_i].name,
-                      broken[_i].reason, api_error());
+        ck_assert_msg(strstr(api_error(), broken[_i].reason), "%s: no '%s' in '%s'", broken[_i].name, broken[_i].reason,
+                      api_error());
     test_forget_messages();
 }
 END_TEST

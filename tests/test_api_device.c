@@ -103,8 +103,8 @@ END_TEST
 
 START_TEST(open_of_unknown_devices)
 {
-    static const char *const ids[] = {"nonsense", "vulkan:999", "cpu:999", "", ":", "cpu:", "cpu:x", "vulkan:-1",
-                                      "vulkan:4294967296", "cpuu"};
+    static const char *const ids[] = {
+        "nonsense", "vulkan:999", "cpu:999", "", ":", "cpu:", "cpu:x", "vulkan:-1", "vulkan:4294967296", "cpuu"};
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         fovea_device_params params = test.params;
         fovea_device *device = test.opened;
@@ -224,7 +224,8 @@ START_TEST(buffer_sizes)
     ck_assert_ptr_null(none);
     ck_assert_int_eq(fovea_buffer_create(test.opened, 16, NULL), FOVEA_INVALID);
     const fovea_status status = fovea_buffer_create(test.opened, UINT64_MAX - 3, &none);
-    ck_assert_msg(status == FOVEA_UNSUPPORTED || status == FOVEA_OUT_OF_DEVICE_MEMORY || status == FOVEA_OUT_OF_HOST_MEMORY,
+    ck_assert_msg(status == FOVEA_UNSUPPORTED || status == FOVEA_OUT_OF_DEVICE_MEMORY ||
+                      status == FOVEA_OUT_OF_HOST_MEMORY,
                   "%s", fovea_status_name(status));
     ck_assert_ptr_null(none);
     test_forget_messages();
@@ -260,8 +261,8 @@ END_TEST
 
 START_TEST(uploads_outside_are_refused)
 {
-    static const uint64_t ranges[][2] = {{0, 17}, {16, 1}, {17, 0}, {1, 16}, {UINT64_MAX, 1}, {8, UINT64_MAX - 4},
-                                         {UINT64_MAX - 7, 8}};
+    static const uint64_t ranges[][2] = {
+        {0, 17}, {16, 1}, {17, 0}, {1, 16}, {UINT64_MAX, 1}, {8, UINT64_MAX - 4}, {UINT64_MAX - 7, 8}};
     unsigned char bytes[32] = {0};
     fovea_buffer *buffer = NULL;
     test_ok(fovea_buffer_create(test.opened, 16, &buffer));

@@ -58,8 +58,15 @@ START_TEST(too_small_a_range_is_unsupported)
     char reason[TEST_MESSAGE_SIZE];
     params.limits.storage_range = 1024;
     test_status(NULL, FOVEA_OK, fovea_device_open(&params, &device));
-    const test_case c = {.name = "range", .batch = 1, .heads_q = 1, .heads_k = 1, .heads_v = 1, .seq_q = 3, .seq_k = 99,
-                         .dim_qk = 8, .dim_v = 8};
+    const test_case c = {.name = "range",
+                         .batch = 1,
+                         .heads_q = 1,
+                         .heads_k = 1,
+                         .heads_v = 1,
+                         .seq_q = 3,
+                         .seq_k = 99,
+                         .dim_qk = 8,
+                         .dim_v = 8};
     trial t;
     const trial_options defaults = {.split_count = 1};
     trial_begin(&t, device, &c, 0);
@@ -101,8 +108,16 @@ static const struct {
 
 START_TEST(odd_limits_give_right_results)
 {
-    static const test_case c = {.name = "odd_limits", .batch = 2, .heads_q = 4, .heads_k = 2, .heads_v = 1, .seq_q = 25,
-                                .seq_k = 90, .dim_qk = 40, .dim_v = 33, .mask = REF_CAUSAL};
+    static const test_case c = {.name = "odd_limits",
+                                .batch = 2,
+                                .heads_q = 4,
+                                .heads_k = 2,
+                                .heads_v = 1,
+                                .seq_q = 25,
+                                .seq_k = 90,
+                                .dim_qk = 40,
+                                .dim_v = 33,
+                                .mask = REF_CAUSAL};
     const trial_options runs[] = {{.tile = 0}, {.split_count = 3}, {.cost_budget_us = 1, .workspace = TRIAL_EXACT}};
     fovea_device_params params = test.params;
     fovea_device *device = NULL;

@@ -119,8 +119,16 @@ END_TEST
 START_TEST(run_allocates_nothing)
 {
     static const trial_options plans[] = {{.tile = 0}, {.split_count = 3}, {.cost_budget_us = 1}};
-    const test_case c = {.name = "no_allocation", .batch = 1, .heads_q = 2, .heads_k = 1, .heads_v = 1, .seq_q = 40,
-                         .seq_k = 130, .dim_qk = 16, .dim_v = 16, .mask = REF_CAUSAL};
+    const test_case c = {.name = "no_allocation",
+                         .batch = 1,
+                         .heads_q = 2,
+                         .heads_k = 1,
+                         .heads_v = 1,
+                         .seq_q = 40,
+                         .seq_k = 130,
+                         .dim_qk = 16,
+                         .dim_v = 16,
+                         .mask = REF_CAUSAL};
     failing f;
     trial t;
     failing_begin(&f);

@@ -71,7 +71,8 @@ START_TEST(tensor_bytes_overflow)
     ck_assert_uint_eq(fovea_tensor_bytes(&t), UINT64_MAX);
     t = (fovea_tensor){.dtype = FOVEA_F16, .rank = 2, .extents = {3, 4}, .strides = {UINT64_MAX / 2, 1}};
     ck_assert_uint_eq(fovea_tensor_bytes(&t), UINT64_MAX);
-    t = (fovea_tensor){.dtype = FOVEA_F16, .rank = 3, .extents = {2, 2, 4}, .strides = {UINT64_MAX / 4, UINT64_MAX / 4 * 3, 1}};
+    t = (fovea_tensor){
+        .dtype = FOVEA_F16, .rank = 3, .extents = {2, 2, 4}, .strides = {UINT64_MAX / 4, UINT64_MAX / 4 * 3, 1}};
     ck_assert_uint_eq(fovea_tensor_bytes(&t), UINT64_MAX);
 }
 END_TEST

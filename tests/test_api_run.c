@@ -6,10 +6,24 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-static const test_case plain = {.name = "api", .batch = 2, .heads_q = 4, .heads_k = 2, .heads_v = 2, .seq_q = 9,
-                                .seq_k = 17, .dim_qk = 8, .dim_v = 6};
-static const test_case plain_f16 = {.name = "api_f16", .batch = 1, .heads_q = 2, .heads_k = 1, .heads_v = 1, .seq_q = 5,
-                                    .seq_k = 9, .dim_qk = 8, .dim_v = 6,
+static const test_case plain = {.name = "api",
+                                .batch = 2,
+                                .heads_q = 4,
+                                .heads_k = 2,
+                                .heads_v = 2,
+                                .seq_q = 9,
+                                .seq_k = 17,
+                                .dim_qk = 8,
+                                .dim_v = 6};
+static const test_case plain_f16 = {.name = "api_f16",
+                                    .batch = 1,
+                                    .heads_q = 2,
+                                    .heads_k = 1,
+                                    .heads_v = 1,
+                                    .seq_q = 5,
+                                    .seq_k = 9,
+                                    .dim_qk = 8,
+                                    .dim_v = 6,
                                     .dtypes = {FOVEA_F16, FOVEA_F16, FOVEA_F16, FOVEA_F16}};
 
 /* A trial with an op, and a spare buffer of another device. */

@@ -7,8 +7,15 @@ enum { HOST_MEMORY = -1, DEVICE_MEMORY = -2, LOST = -4, TIMED_OUT = 2 }; /* VkRe
 
 static fault_control fault;
 
-static const test_case c = {.name = "faults", .batch = 1, .heads_q = 2, .heads_k = 1, .heads_v = 1, .seq_q = 7,
-                            .seq_k = 19, .dim_qk = 8, .dim_v = 8};
+static const test_case c = {.name = "faults",
+                            .batch = 1,
+                            .heads_q = 2,
+                            .heads_k = 1,
+                            .heads_v = 1,
+                            .seq_q = 7,
+                            .seq_k = 19,
+                            .dim_qk = 8,
+                            .dim_v = 8};
 
 /* Calls that work in an opened device meets, and those that open meets. */
 static const struct {
@@ -16,12 +23,25 @@ static const struct {
     const char *name;
     bool opening;
 } calls[] = {
-#define ROW(call, opening) {FAULT_##call, #call, opening}
-    ROW(CreateInstance, true),       ROW(EnumeratePhysicalDevices, true), ROW(CreateDevice, true),
-    ROW(CreateCommandPool, true),    ROW(AllocateCommandBuffers, true),   ROW(CreateFence, true),
-    ROW(AllocateMemory, false),      ROW(CreateBuffer, false),            ROW(BindBufferMemory, false),
-    ROW(CreateShaderModule, false),  ROW(CreateDescriptorSetLayout, false), ROW(CreatePipelineLayout, false),
-    ROW(CreateComputePipelines, false), ROW(QueueSubmit, false),          ROW(BeginCommandBuffer, false),
+#define ROW(call, opening)           \
+    {                                \
+        FAULT_##call, #call, opening \
+    }
+    ROW(CreateInstance, true),
+    ROW(EnumeratePhysicalDevices, true),
+    ROW(CreateDevice, true),
+    ROW(CreateCommandPool, true),
+    ROW(AllocateCommandBuffers, true),
+    ROW(CreateFence, true),
+    ROW(AllocateMemory, false),
+    ROW(CreateBuffer, false),
+    ROW(BindBufferMemory, false),
+    ROW(CreateShaderModule, false),
+    ROW(CreateDescriptorSetLayout, false),
+    ROW(CreatePipelineLayout, false),
+    ROW(CreateComputePipelines, false),
+    ROW(QueueSubmit, false),
+    ROW(BeginCommandBuffer, false),
     ROW(EndCommandBuffer, false),
 #undef ROW
 };
@@ -96,8 +116,8 @@ START_TEST(every_call_fails_once)
             break;
         }
         /* Where enumeration fails there may be no device to name, and a self-test may choose another kernel. */
-        ck_assert_msg(names_memory(status, result) || status == FOVEA_NO_DEVICE || status == FOVEA_OK, "%s, call %u: %s",
-                      name, n, fovea_status_name(status));
+        ck_assert_msg(names_memory(status, result) || status == FOVEA_NO_DEVICE || status == FOVEA_OK,
+                      "%s, call %u: %s", name, n, fovea_status_name(status));
         ck_assert_msg(status != FOVEA_NO_DEVICE || calls[_i / 2].opening, "%s, call %u: %s", name, n,
                       fovea_status_name(status));
     }

@@ -62,9 +62,18 @@ int posix_memalign(void **memory, size_t alignment, size_t size)
 }
 #endif
 
-static const test_case c = {.name = "malloc", .batch = 1, .heads_q = 4, .heads_k = 2, .heads_v = 1, .seq_q = 70,
-                            .seq_k = 300, .dim_qk = 24, .dim_v = 40, .mask = REF_CAUSAL,
-                            .dtypes = {FOVEA_F16, FOVEA_BF16, FOVEA_F32, FOVEA_F16}, .shift = 1};
+static const test_case c = {.name = "malloc",
+                            .batch = 1,
+                            .heads_q = 4,
+                            .heads_k = 2,
+                            .heads_v = 1,
+                            .seq_q = 70,
+                            .seq_k = 300,
+                            .dim_qk = 24,
+                            .dim_v = 40,
+                            .mask = REF_CAUSAL,
+                            .dtypes = {FOVEA_F16, FOVEA_BF16, FOVEA_F32, FOVEA_F16},
+                            .shift = 1};
 static const trial_options plans[] = {{.tile = 0}, {.split_count = 3}, {.cost_budget_us = 1}, {.tile = 1}};
 
 START_TEST(run_and_wait)

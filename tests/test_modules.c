@@ -52,8 +52,11 @@ static const abi_parameter direct_parameters[] = {SOFTMAX_DIRECT_PARAMS(ROW_PARA
 static const abi_parameter state_parameters[] = {SOFTMAX_STATE_PARAMS(ROW_PARAM)};
 static const abi_parameter finish_parameters[] = {SOFTMAX_FINISH_PARAMS(ROW_PARAM)};
 
-#define COUNT(list)             (uint32_t)(sizeof list / sizeof list[0])
-#define KERNEL(text, name)      {text, name##_buffers, COUNT(name##_buffers), name##_parameters, COUNT(name##_parameters)}
+#define COUNT(list) (uint32_t)(sizeof list / sizeof list[0])
+#define KERNEL(text, name)                                                                       \
+    {                                                                                            \
+        text, name##_buffers, COUNT(name##_buffers), name##_parameters, COUNT(name##_parameters) \
+    }
 static const abi_kernel kernels[] = {
     KERNEL("softmax_direct", direct),
     KERNEL("softmax_state", state),
@@ -85,7 +88,8 @@ static reflection reflect(const uint32_t *words, size_t word_count)
     spvc_parsed_ir ir;
     spvc_ok(spvc_context_create(&r.context));
     spvc_ok(spvc_context_parse_spirv(r.context, words, word_count, &ir));
-    spvc_ok(spvc_context_create_compiler(r.context, SPVC_BACKEND_NONE, ir, SPVC_CAPTURE_MODE_TAKE_OWNERSHIP, &r.compiler));
+    spvc_ok(
+        spvc_context_create_compiler(r.context, SPVC_BACKEND_NONE, ir, SPVC_CAPTURE_MODE_TAKE_OWNERSHIP, &r.compiler));
     spvc_ok(spvc_compiler_create_shader_resources(r.compiler, &r.resources));
     return r;
 }
@@ -126,8 +130,9 @@ static void check_buffers(const reflection *r, const fv_module *module, const ab
 
 static spvc_basetype base_of(const char *type)
 {
-    return strcmp(type, "float") == 0 ? SPVC_BASETYPE_FP32 : strcmp(type, "int") == 0 ? SPVC_BASETYPE_INT32
-                                                                                      : SPVC_BASETYPE_UINT32;
+    return strcmp(type, "float") == 0 ? SPVC_BASETYPE_FP32
+           : strcmp(type, "int") == 0 ? SPVC_BASETYPE_INT32
+                                      : SPVC_BASETYPE_UINT32;
 }
 
 static void check_parameters(const reflection *r, const fv_module *module, const abi_kernel *abi)
@@ -220,7 +225,8 @@ START_TEST(mistakes_are_reported)
     const fovea_allocator none = {0};
     const fovea_log quiet = {0};
     fv_host_init(&host, &none, &quiet);
-    const fovea_status status = fv_compile(&host, "mistake", "#version 450\nvoid main() { nonsense; }\n", &words, &word_count);
+    const fovea_status status =
+        fv_compile(&host, "mistake", "#version 450\nvoid main() { nonsense; }\n", &words, &word_count);
     ck_assert_ptr_null(words);
 #ifdef TEST_WITH_SHADERC
     ck_assert_int_eq(status, FOVEA_COMPILE_FAILED);

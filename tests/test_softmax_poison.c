@@ -4,8 +4,16 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const test_case visible = {.name = "visible_nan", .batch = 2, .heads_q = 4, .heads_k = 2, .heads_v = 1,
-                                  .seq_q = 21, .seq_k = 33, .dim_qk = 12, .dim_v = 10, .mask = REF_CAUSAL};
+static const test_case visible = {.name = "visible_nan",
+                                  .batch = 2,
+                                  .heads_q = 4,
+                                  .heads_k = 2,
+                                  .heads_v = 1,
+                                  .seq_q = 21,
+                                  .seq_k = 33,
+                                  .dim_qk = 12,
+                                  .dim_v = 10,
+                                  .mask = REF_CAUSAL};
 
 static void run_and_check(trial *t)
 {
@@ -44,8 +52,16 @@ END_TEST
 /* A key whose scores are all -inf is a key removed, and a row of such keys alone is an empty row. */
 START_TEST(minus_infinity_scores)
 {
-    const test_case c = {.name = "minus_infinity", .batch = 1, .heads_q = 1, .heads_k = 1, .heads_v = 1, .seq_q = 5,
-                         .seq_k = 37, .dim_qk = 1, .dim_v = 6, .mask = _i ? REF_FULL : REF_CAUSAL_TOP_LEFT};
+    const test_case c = {.name = "minus_infinity",
+                         .batch = 1,
+                         .heads_q = 1,
+                         .heads_k = 1,
+                         .heads_v = 1,
+                         .seq_q = 5,
+                         .seq_k = 37,
+                         .dim_qk = 1,
+                         .dim_v = 6,
+                         .mask = _i ? REF_FULL : REF_CAUSAL_TOP_LEFT};
     trial t;
     if (!test_takes(&c))
         return;
@@ -71,8 +87,17 @@ END_TEST
 START_TEST(equal_scores_of_any_size)
 {
     static const double sizes[] = {0.0, 1e4, 1e15, 1e18};
-    const test_case c = {.name = "equal_scores", .batch = 1, .heads_q = 1, .heads_k = 1, .heads_v = 1, .seq_q = 3,
-                         .seq_k = _i % 2 ? 1 : 64, .dim_qk = 1, .dim_v = 3, .scale_literal = true, .scale = 1.0f};
+    const test_case c = {.name = "equal_scores",
+                         .batch = 1,
+                         .heads_q = 1,
+                         .heads_k = 1,
+                         .heads_v = 1,
+                         .seq_q = 3,
+                         .seq_k = _i % 2 ? 1 : 64,
+                         .dim_qk = 1,
+                         .dim_v = 3,
+                         .scale_literal = true,
+                         .scale = 1.0f};
     const double size = sizes[_i / 2 % 4], sign = _i >= 8 ? -1.0 : 1.0;
     const trial_options defaults = {.tile = 0};
     trial t;
@@ -90,8 +115,8 @@ START_TEST(equal_scores_of_any_size)
     trial_run(&t, &defaults);
     float *o = (float *)(void *)trial_output(&t, TRIAL_O, &bytes);
     for (uint32_t n = 0; n < c.seq_q * c.dim_v; n++)
-        ck_assert_msg(fabs(o[n] - 0.25 * (n % c.dim_v + 1)) <= 1e-5, "scores of %g: o[%u] is %g", sign * size * size,
-                      n, (double)o[n]);
+        ck_assert_msg(fabs(o[n] - 0.25 * (n % c.dim_v + 1)) <= 1e-5, "scores of %g: o[%u] is %g", sign * size * size, n,
+                      (double)o[n]);
     free(o);
     trial_end(&t);
 }
@@ -99,8 +124,16 @@ END_TEST
 
 START_TEST(permuted_heads)
 {
-    const test_case c = {.name = "permuted_heads", .batch = 2, .heads_q = 6, .heads_k = 3, .heads_v = 3, .seq_q = 19,
-                         .seq_k = 45, .dim_qk = 16, .dim_v = 12, .mask = (ref_mask)_i};
+    const test_case c = {.name = "permuted_heads",
+                         .batch = 2,
+                         .heads_q = 6,
+                         .heads_k = 3,
+                         .heads_v = 3,
+                         .seq_q = 19,
+                         .seq_k = 45,
+                         .dim_qk = 16,
+                         .dim_v = 12,
+                         .mask = (ref_mask)_i};
     const trial_options defaults = {.split_count = 1};
     const size_t outer = c.heads_q * c.seq_q * c.dim_v * 4, inner = c.seq_q * c.dim_v * 4;
     trial plain, turned;
@@ -128,8 +161,16 @@ END_TEST
 /* Heads that repeat by stride 0 give what copied heads give. */
 START_TEST(broadcast_equals_copies)
 {
-    test_case c = {.name = "broadcast_copies", .batch = 2, .heads_q = 4, .heads_k = 4, .heads_v = 4, .seq_q = 9,
-                   .seq_k = 21, .dim_qk = 8, .dim_v = 8, .layout = LAYOUT_BROADCAST_HEADS};
+    test_case c = {.name = "broadcast_copies",
+                   .batch = 2,
+                   .heads_q = 4,
+                   .heads_k = 4,
+                   .heads_v = 4,
+                   .seq_q = 9,
+                   .seq_k = 21,
+                   .dim_qk = 8,
+                   .dim_v = 8,
+                   .layout = LAYOUT_BROADCAST_HEADS};
     const trial_options defaults = {.split_count = 1};
     trial repeated, copied;
     if (!test_takes(&c))

@@ -20,7 +20,8 @@ static void run_around_tiles(const test_case *base, uint32_t rows, uint32_t keys
 {
     test_case c = *base;
     const uint32_t group = c.heads_q / c.heads_k, queries = rows / group ? rows / group : 1;
-    const uint32_t q_sizes[] = {queries - 1, queries, queries + 1}, k_sizes[] = {keys - 1, keys, keys + 1, 2 * keys + 1};
+    const uint32_t q_sizes[] = {queries - 1, queries, queries + 1},
+                   k_sizes[] = {keys - 1, keys, keys + 1, 2 * keys + 1};
     c.seq_q = queries + 1;
     c.seq_k = 2 * keys + 1;
     for (int q = 0; q < 3; q++)
@@ -36,9 +37,22 @@ static void run_around_tiles(const test_case *base, uint32_t rows, uint32_t keys
 
 static const test_case edges[] = {
     {.name = "edges", .batch = 1, .heads_q = 1, .heads_k = 1, .heads_v = 1, .dim_qk = 64, .dim_v = 64},
-    {.name = "edges_causal", .batch = 1, .heads_q = 4, .heads_k = 2, .heads_v = 2, .dim_qk = 24, .dim_v = 40,
-     .dtypes = {FOVEA_F16, FOVEA_F16, FOVEA_F16, FOVEA_F16}, .mask = REF_CAUSAL},
-    {.name = "edges_top_left", .batch = 1, .heads_q = 3, .heads_k = 1, .heads_v = 1, .dim_qk = 128, .dim_v = 128,
+    {.name = "edges_causal",
+     .batch = 1,
+     .heads_q = 4,
+     .heads_k = 2,
+     .heads_v = 2,
+     .dim_qk = 24,
+     .dim_v = 40,
+     .dtypes = {FOVEA_F16, FOVEA_F16, FOVEA_F16, FOVEA_F16},
+     .mask = REF_CAUSAL},
+    {.name = "edges_top_left",
+     .batch = 1,
+     .heads_q = 3,
+     .heads_k = 1,
+     .heads_v = 1,
+     .dim_qk = 128,
+     .dim_v = 128,
      .mask = REF_CAUSAL_TOP_LEFT},
 };
 
@@ -61,8 +75,16 @@ END_TEST
 START_TEST(one_op_many_sizes)
 {
     const uint32_t sizes[][2] = {{1, 1}, {13, 29}, {13, 1}, {0, 29}, {1, 29}, {13, 0}, {7, 17}, {12, 28}};
-    test_case c = {.name = "many_sizes", .batch = 2, .heads_q = 2, .heads_k = 1, .heads_v = 1, .seq_q = 13, .seq_k = 29,
-                   .dim_qk = 16, .dim_v = 8, .mask = (ref_mask)_i};
+    test_case c = {.name = "many_sizes",
+                   .batch = 2,
+                   .heads_q = 2,
+                   .heads_k = 1,
+                   .heads_v = 1,
+                   .seq_q = 13,
+                   .seq_k = 29,
+                   .dim_qk = 16,
+                   .dim_v = 8,
+                   .mask = (ref_mask)_i};
     trial t;
     const trial_options defaults = {.tile = 0};
     if (!test_takes(&c))
@@ -89,8 +111,18 @@ END_TEST
 /* The maxima may lie below or above the extents' sizes: a descriptor for a cache of which a run uses a part. */
 START_TEST(maxima_below_extents)
 {
-    const test_case c = {.name = "maxima", .batch = 1, .heads_q = 2, .heads_k = 1, .heads_v = 1, .seq_q = 9, .seq_k = 31,
-                         .dim_qk = 8, .dim_v = 8, .mask = REF_CAUSAL, .run_q = 5, .run_k = 20};
+    const test_case c = {.name = "maxima",
+                         .batch = 1,
+                         .heads_q = 2,
+                         .heads_k = 1,
+                         .heads_v = 1,
+                         .seq_q = 9,
+                         .seq_k = 31,
+                         .dim_qk = 8,
+                         .dim_v = 8,
+                         .mask = REF_CAUSAL,
+                         .run_q = 5,
+                         .run_k = 20};
     trial t;
     const trial_options defaults = {.tile = 0};
     trial_begin(&t, test.opened, &c, 0);

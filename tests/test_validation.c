@@ -3,10 +3,28 @@
 #include "trial.h"
 
 static const test_case cases[] = {
-    {.name = "validated", .batch = 2, .heads_q = 2, .heads_k = 1, .heads_v = 1, .seq_q = 9, .seq_k = 150, .dim_qk = 8,
-     .dim_v = 8, .mask = REF_CAUSAL},
-    {.name = "validated_f16", .batch = 1, .heads_q = 2, .heads_k = 1, .heads_v = 1, .seq_q = 9, .seq_k = 150, .dim_qk = 5,
-     .dim_v = 7, .mask = REF_CAUSAL, .shift = 1, .layout = LAYOUT_ODD_GAPS,
+    {.name = "validated",
+     .batch = 2,
+     .heads_q = 2,
+     .heads_k = 1,
+     .heads_v = 1,
+     .seq_q = 9,
+     .seq_k = 150,
+     .dim_qk = 8,
+     .dim_v = 8,
+     .mask = REF_CAUSAL},
+    {.name = "validated_f16",
+     .batch = 1,
+     .heads_q = 2,
+     .heads_k = 1,
+     .heads_v = 1,
+     .seq_q = 9,
+     .seq_k = 150,
+     .dim_qk = 5,
+     .dim_v = 7,
+     .mask = REF_CAUSAL,
+     .shift = 1,
+     .layout = LAYOUT_ODD_GAPS,
      .dtypes = {FOVEA_F16, FOVEA_F16, FOVEA_F16, FOVEA_F16}},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };

@@ -280,8 +280,8 @@ static void check_tensor(const trial *t, int tensor)
     if (tensor >= TRIAL_O && x->view.rank) {
         const worst w = compare(t, tensor, copy);
         ck_assert_msg(w.ratio <= 1.0, "%s: %s[%u, %u, %u, %u] is %.9g, not %.9g, bound %.3g (%.3g times)",
-                      trial_text(t, text), tensor_names[tensor], w.index[0], w.index[1], w.index[2], w.index[3],
-                      w.got, w.wanted, w.bound, w.ratio);
+                      trial_text(t, text), tensor_names[tensor], w.index[0], w.index[1], w.index[2], w.index[3], w.got,
+                      w.wanted, w.bound, w.ratio);
     }
     const uint64_t i = first_difference(copy, x->after, x->size);
     if (i < x->size)

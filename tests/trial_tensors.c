@@ -44,8 +44,7 @@ static void layout_strides(case_layout layout, int tensor, const uint32_t e[4], 
     const bool keys = tensor == TRIAL_K || tensor == TRIAL_V, input = keys || tensor == TRIAL_Q;
     dense_strides(e, 0, 0, s);
     switch (layout) {
-    case LAYOUT_BHSD:
-        break;
+    case LAYOUT_BHSD: break;
     case LAYOUT_BSHD:
         s[1] = e[3];
         s[2] = e[1] * s[1];
@@ -56,21 +55,11 @@ static void layout_strides(case_layout layout, int tensor, const uint32_t e[4], 
         s[0] = e[1] * s[1];
         s[2] = e[0] * s[0];
         break;
-    case LAYOUT_ODD_GAPS:
-        dense_strides(e, 3, 5, s);
-        break;
-    case LAYOUT_WIDE_GAPS:
-        dense_strides(e, 4 + (4 - e[3] % 4) % 4, 8, s);
-        break;
-    case LAYOUT_BROADCAST_BATCH:
-        s[0] = input ? 0 : s[0];
-        break;
-    case LAYOUT_BROADCAST_HEADS:
-        s[1] = keys ? 0 : s[1];
-        break;
-    case LAYOUT_BROADCAST_ROWS:
-        s[2] = keys ? 0 : s[2];
-        break;
+    case LAYOUT_ODD_GAPS: dense_strides(e, 3, 5, s); break;
+    case LAYOUT_WIDE_GAPS: dense_strides(e, 4 + (4 - e[3] % 4) % 4, 8, s); break;
+    case LAYOUT_BROADCAST_BATCH: s[0] = input ? 0 : s[0]; break;
+    case LAYOUT_BROADCAST_HEADS: s[1] = keys ? 0 : s[1]; break;
+    case LAYOUT_BROADCAST_ROWS: s[2] = keys ? 0 : s[2]; break;
     }
 }
 
@@ -153,16 +142,13 @@ static double value_of(const trial *t, int tensor, const uint32_t i[4])
     if (tensor == TRIAL_V)
         return u;
     switch (c->values) {
-    case VALUES_UNIT:
-        break;
-    case VALUES_HIGH_LOGITS:
-        return tensor == TRIAL_Q ? 2e4 * u : u;
+    case VALUES_UNIT: break;
+    case VALUES_HIGH_LOGITS: return tensor == TRIAL_Q ? 2e4 * u : u;
     case VALUES_LOW_LOGITS: {
         const double size = sqrt(1e4 / (scale * c->dim_qk));
         return tensor == TRIAL_Q ? size * (1.0 + u / 500.0) : -size;
     }
-    case VALUES_RISING:
-        return tensor == TRIAL_Q ? 1.0 + u / 8.0 : 3.0 * i[2] / (scale * c->dim_qk);
+    case VALUES_RISING: return tensor == TRIAL_Q ? 1.0 + u / 8.0 : 3.0 * i[2] / (scale * c->dim_qk);
     }
     return u;
 }

@@ -17,7 +17,7 @@ drivers="mesa-vulkan-drivers python-matplotlib-data"
 suite="check vulkan-validationlayers libspirv-cross-c-shared-dev python3-numpy"
 compilers="g++ clang binutils universal-ctags"
 opencl="ocl-icd-opencl-dev opencl-c-headers"
-oclgrind="oclgrind" # Debian 13 has none
+debian_12="oclgrind clang-format-14" # Debian 13 has none of these
 
 groups() {
   printf '%-34s %s\n' "Compiler and build system:" "$build"
@@ -26,7 +26,8 @@ groups() {
   printf '%-34s %s\n' "Software driver, photograph:" "$drivers"
   printf '%-34s %s\n' "Tests:" "$suite"
   printf '%-34s %s\n' "Tests, other compilers and checks:" "$compilers"
-  printf '%-34s %s\n' "Tests, OpenCL reading:" "$opencl $oclgrind (Debian 12 only)"
+  printf '%-34s %s\n' "Tests, OpenCL reading:" "$opencl"
+  printf '%-34s %s\n' "Tests, Debian 12 only:" "$debian_12"
   printf '%-34s %s\n' "Second software driver:" "libvk_swiftshader.so, inside chromium-common; unpacked, not installed"
 }
 
@@ -47,7 +48,7 @@ if [ -r /etc/os-release ]; then
 fi
 case $system-$release in
   debian-12) ;;
-  debian-13) oclgrind='' ;;
+  debian-13) debian_12='' ;;
   *)
     complain "this is ${system:-an unknown system} ${release:-without a version}; the script knows Debian 12 and 13 only."
     {
@@ -61,7 +62,7 @@ case $system-$release in
 esac
 
 wanted="$build $kernels $programs $drivers"
-[ "$what" = demo ] || wanted="$wanted $suite $compilers $opencl $oclgrind"
+[ "$what" = demo ] || wanted="$wanted $suite $compilers $opencl $debian_12"
 
 # ---- packages --------------------------------------------------------------------------------------------------
 

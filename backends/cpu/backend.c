@@ -78,8 +78,8 @@ static fovea_status open_device(fv_host *host, const fovea_device_params *params
     fovea_status status = FOVEA_OK;
     cpu_device *device = NULL;
     const uint32_t count = fv_cpu_isa_count();
-    fv_require(host, index < count, FOVEA_NO_DEVICE, "no device cpu:%u: there are %u instruction sets",
-               (unsigned)index, (unsigned)count);
+    fv_require(host, index < count, FOVEA_NO_DEVICE, "no device cpu:%u: there are %u instruction sets", (unsigned)index,
+               (unsigned)count);
     device = fv_alloc(host, 1, sizeof *device);
     fv_require(host, device, FOVEA_OUT_OF_HOST_MEMORY, "no memory for a CPU device");
     pthread_mutex_init(&device->run_lock, NULL);
@@ -90,8 +90,7 @@ static fovea_status open_device(fv_host *host, const fovea_device_params *params
     device->list = fv_alloc(host, LIST_COMMANDS, sizeof *device->list);
     fv_require(host, device->list, FOVEA_OUT_OF_HOST_MEMORY, "no memory for a command list");
     device->pool = fv_cpu_pool_create(host, device->threads);
-    fv_require(host, device->pool, FOVEA_OUT_OF_HOST_MEMORY, "no memory for %u threads",
-               (unsigned)device->threads);
+    fv_require(host, device->pool, FOVEA_OUT_OF_HOST_MEMORY, "no memory for %u threads", (unsigned)device->threads);
 
     fv_caps *caps = &device->base.caps;
     describe(device->isa, index, &caps->info);
@@ -121,8 +120,8 @@ static fovea_status buffer_create(fv_device *device, uint64_t size, fv_memory me
     *out_buffer = NULL;
     fovea_status status = FOVEA_OK;
     cpu_buffer *buffer = NULL;
-    fv_require(device->host, size <= SIZE_MAX / 2, FOVEA_OUT_OF_HOST_MEMORY,
-               "no memory for a buffer of %llu bytes", (unsigned long long)size);
+    fv_require(device->host, size <= SIZE_MAX / 2, FOVEA_OUT_OF_HOST_MEMORY, "no memory for a buffer of %llu bytes",
+               (unsigned long long)size);
     buffer = fv_alloc(device->host, 1, sizeof *buffer);
     fv_require(device->host, buffer, FOVEA_OUT_OF_HOST_MEMORY, "no memory for a buffer");
     buffer->base = (fv_buffer){.device = device, .size = (size + 15) / 16 * 16, .mappable = true};
@@ -196,9 +195,8 @@ static fovea_status kernel_create(fv_device *base, const fv_kernel_desc *desc, f
     const cpu_native *native = find_native(device->isa, desc->kernel);
     fv_require(base->host, native, FOVEA_UNSUPPORTED, "the CPU has no kernel \"%s\"", desc->kernel);
     fv_require(base->host, agrees(native, desc), FOVEA_INTERNAL,
-               "kernel \"%s\" is described with %u constants, %u bindings and %u parameter bytes",
-               desc->kernel, (unsigned)desc->constant_count, (unsigned)desc->binding_count,
-               (unsigned)desc->parameter_bytes);
+               "kernel \"%s\" is described with %u constants, %u bindings and %u parameter bytes", desc->kernel,
+               (unsigned)desc->constant_count, (unsigned)desc->binding_count, (unsigned)desc->parameter_bytes);
     kernel = fv_alloc(base->host, 1, sizeof *kernel);
     fv_require(base->host, kernel, FOVEA_OUT_OF_HOST_MEMORY, "no memory for kernel \"%s\"", desc->kernel);
     kernel->base = (fv_kernel){base, desc->binding_count, desc->parameter_bytes};

@@ -53,18 +53,13 @@ static void run_commands(cpu_device *device, const fv_command *commands, uint32_
     for (uint32_t i = 0; i < count; i++) {
         const fv_command *command = &commands[i];
         switch (command->kind) {
-        case FV_COMMAND_DISPATCH:
-            run_dispatch(device, &command->dispatch);
-            break;
+        case FV_COMMAND_DISPATCH: run_dispatch(device, &command->dispatch); break;
         case FV_COMMAND_COPY:
             memmove(range_start(&command->copy.target), range_start(&command->copy.source),
                     (size_t)command->copy.source.size);
             break;
-        case FV_COMMAND_FILL:
-            run_fill(&command->fill);
-            break;
-        case FV_COMMAND_BARRIER:
-            break;
+        case FV_COMMAND_FILL: run_fill(&command->fill); break;
+        case FV_COMMAND_BARRIER: break;
         }
     }
     pthread_mutex_unlock(&device->run_lock);

@@ -114,8 +114,7 @@ INLINE void v_store_bf16(uint16_t *memory, vfloat x)
 /* ---- a row ------------------------------------------------------------------------------------------ */
 
 /* to[0 .. count) = from[0 .. count) of storage `dtype`. */
-static inline void load_row(float *restrict to, const unsigned char *restrict from, uint32_t dtype,
-                            uint32_t count)
+static inline void load_row(float *restrict to, const unsigned char *restrict from, uint32_t dtype, uint32_t count)
 {
     const uint16_t *halves = (const uint16_t *)(const void *)from;
     uint32_t i = 0;
@@ -133,15 +132,12 @@ static inline void load_row(float *restrict to, const unsigned char *restrict fr
             to[i] = bits_float((uint32_t)halves[i] << 16);
         break;
     case FOVEA_F32:
-    case FOVEA_DTYPE_COUNT:
-        memcpy(to, from, sizeof *to * count);
-        break;
+    case FOVEA_DTYPE_COUNT: memcpy(to, from, sizeof *to * count); break;
     }
 }
 
 /* to[0 .. count) of storage `dtype` = from[0 .. count). */
-static inline void store_row(unsigned char *restrict to, const float *restrict from, uint32_t dtype,
-                             uint32_t count)
+static inline void store_row(unsigned char *restrict to, const float *restrict from, uint32_t dtype, uint32_t count)
 {
     uint16_t *halves = (uint16_t *)(void *)to;
     uint32_t i = 0;
@@ -159,9 +155,7 @@ static inline void store_row(unsigned char *restrict to, const float *restrict f
             halves[i] = bf16_from_float(from[i]);
         break;
     case FOVEA_F32:
-    case FOVEA_DTYPE_COUNT:
-        memcpy(to, from, sizeof *from * count);
-        break;
+    case FOVEA_DTYPE_COUNT: memcpy(to, from, sizeof *from * count); break;
     }
 }
 

@@ -11,8 +11,8 @@
 static int runs_avx512(void)
 {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx2") &&
+           __builtin_cpu_supports("fma");
 }
 #endif
 
@@ -21,8 +21,8 @@ static int runs_avx2(void)
 {
     enum { F16C = 1u << 29 }; /* of leaf 1, ecx; not every compiler's __builtin_cpu_supports knows it */
     unsigned a, b, c, d;
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __get_cpuid(1, &a, &b, &c, &d) && (c & F16C) != 0;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &a, &b, &c, &d) &&
+           (c & F16C) != 0;
 }
 #endif
 
@@ -80,8 +80,7 @@ void fv_cpu_name(char *text, size_t size)
     const unsigned brand = 0x80000002u; /* three leaves of 16 characters each */
     if ((unsigned)__get_cpuid_max(0x80000000u, NULL) >= 0x80000004u) {
         for (unsigned leaf = 0; leaf < 3; leaf++)
-            __cpuid(brand + leaf, words[4 * leaf], words[4 * leaf + 1], words[4 * leaf + 2],
-                    words[4 * leaf + 3]);
+            __cpuid(brand + leaf, words[4 * leaf], words[4 * leaf + 1], words[4 * leaf + 2], words[4 * leaf + 3]);
         memcpy(name, words, 48);
         name[48] = 0;
     }

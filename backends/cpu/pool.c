@@ -53,8 +53,7 @@ static bool join_next_job(cpu_pool *pool, uint_fast32_t *seen)
     for (int i = 0; i < SPINS && atomic_load_explicit(&pool->generation, memory_order_relaxed) == *seen; i++)
         pause_briefly();
     pthread_mutex_lock(&pool->lock);
-    while (!pool->stop &&
-           !(pool->open && atomic_load_explicit(&pool->generation, memory_order_relaxed) != *seen))
+    while (!pool->stop && !(pool->open && atomic_load_explicit(&pool->generation, memory_order_relaxed) != *seen))
         pthread_cond_wait(&pool->wake, &pool->lock);
     const bool joined = !pool->stop;
     if (joined) {

@@ -24,8 +24,8 @@ static void load_query(const item *it, uint32_t row, float *to, size_t stride)
 {
     const common_params *p = &it->common;
     const uint32_t dim = it->constants[DIM_QK], dtype = it->constants[Q_DTYPE];
-    const size_t element = p->q_offset + (size_t)it->batch * p->q_batch +
-                           (size_t)head_of(it, row) * p->q_head + (size_t)query_of(it, row) * p->q_row;
+    const size_t element = p->q_offset + (size_t)it->batch * p->q_batch + (size_t)head_of(it, row) * p->q_head +
+                           (size_t)query_of(it, row) * p->q_row;
     float *from = it->scratch.row;
     if (row < it->rows)
         load_row(from, it->call->bindings[0] + element * element_size(dtype), dtype, dim);
@@ -146,8 +146,7 @@ static void write_row(const output *out, uint32_t head, uint32_t query, float *a
     const double ln2 = 0.693147180559945309;
     const float lse = l == 0.0f ? -INFINITY : (float)((double)m * ln2 + log((double)l));
     ((float *)(void *)
-         out->lse)[p->lse_offset + (size_t)out->batch * p->lse_batch + (size_t)head * p->lse_head + query] =
-        lse;
+         out->lse)[p->lse_offset + (size_t)out->batch * p->lse_batch + (size_t)head * p->lse_head + query] = lse;
 }
 
 static void write_output(const item *it, const output_params *params)
@@ -156,8 +155,7 @@ static void write_output(const item *it, const output_params *params)
                         it->first_column, it->columns};
     for (uint32_t row = 0; row < it->rows; row++) {
         gather_row(it, row);
-        write_row(&out, head_of(it, row), query_of(it, row), it->scratch.row, it->scratch.m[row],
-                  it->scratch.l[row]);
+        write_row(&out, head_of(it, row), query_of(it, row), it->scratch.row, it->scratch.m[row], it->scratch.l[row]);
     }
 }
 
@@ -274,8 +272,7 @@ static void attend_tile(const item *it, uint32_t number)
 {
     const uint32_t keys = keys_of(it->constants), first_key = number * keys;
     const uint32_t last_sees = visible_keys(it, it->rows - 1);
-    key_range range = {.tile_key = first_key,
-                       .tile_keys = last_sees - first_key < keys ? last_sees - first_key : keys};
+    key_range range = {.tile_key = first_key, .tile_keys = last_sees - first_key < keys ? last_sees - first_key : keys};
     const key_rows k = {it->k + first_key * it->k_row, it->k_row, it->constants[K_DTYPE]};
     const key_rows v = {it->v + first_key * it->v_row, it->v_row, it->constants[V_DTYPE]};
     if (it->few)
@@ -354,8 +351,7 @@ typedef struct split_states {
 } split_states;
 
 /* Merges row `row` of the splits into `acc`; gives its m and l. One split comes out as it is, bit for bit. */
-static void merge_row(const split_states *states, uint32_t row, uint32_t columns, float *acc, float *m,
-                      float *l)
+static void merge_row(const split_states *states, uint32_t row, uint32_t columns, float *acc, float *m, float *l)
 {
     const slot *first = &states->first;
     *m = first->m[row];

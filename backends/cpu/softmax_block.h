@@ -58,8 +58,8 @@ typedef struct softmax_tile {
 
 /* ---- scores ----------------------------------------------------------------------------------------- */
 
-INLINE void scores_of(const int vectors, const int keys, const softmax_block *block, const float *k,
-                      size_t k_row, float *s)
+INLINE void scores_of(const int vectors, const int keys, const softmax_block *block, const float *k, size_t k_row,
+                      float *s)
 {
     const float *q = block->q;
     const uint32_t dim = block->dim_qk;
@@ -154,8 +154,7 @@ INLINE int raise_maxima(const int vectors, const softmax_block *block, const vfl
 }
 
 /* s = 2^(s - m), added to sum. `marked`: weights of -inf become -0. */
-INLINE void weigh_keys(const int vectors, const int marked, float *s, uint32_t count, const vfloat *m,
-                       vfloat *sum)
+INLINE void weigh_keys(const int vectors, const int marked, float *s, uint32_t count, const vfloat *m, vfloat *sum)
 {
     for (uint32_t j = 0; j < count; j++, s += vectors * LANES)
         UNROLL
@@ -215,8 +214,8 @@ typedef struct weighted_keys {
 } weighted_keys;
 
 /* acc[first .. first + columns) += values times weights. */
-INLINE void values_of(const int vectors, const int columns, const int marked, const weighted_keys *keys,
-                      float *acc, uint32_t first)
+INLINE void values_of(const int vectors, const int columns, const int marked, const weighted_keys *keys, float *acc,
+                      uint32_t first)
 {
     vfloat sum[KEYS_AT_ONCE][ROW_VECTORS];
     const float *p = keys->p, *v = keys->v + first;
@@ -251,8 +250,8 @@ INLINE void values_of(const int vectors, const int columns, const int marked, co
 INLINE void values(const int vectors, const int marked, const softmax_block *block, const softmax_tile *tile,
                    uint32_t begin, uint32_t end)
 {
-    const weighted_keys keys = {block->s + begin * (size_t)vectors * LANES, tile->v + begin * tile->v_row,
-                                tile->v_row, end - begin};
+    const weighted_keys keys = {block->s + begin * (size_t)vectors * LANES, tile->v + begin * tile->v_row, tile->v_row,
+                                end - begin};
     uint32_t c = 0;
     for (; c + KEYS_AT_ONCE <= block->dim_v; c += KEYS_AT_ONCE)
         values_of(vectors, KEYS_AT_ONCE, marked, &keys, block->acc, c);
@@ -284,7 +283,6 @@ static void attend_2(const softmax_block *block, const softmax_tile *tile)
     attend(2, block, tile);
 }
 
-static void (*const attend_block[ROW_VECTORS])(const softmax_block *, const softmax_tile *) = {attend_1,
-                                                                                               attend_2};
+static void (*const attend_block[ROW_VECTORS])(const softmax_block *, const softmax_tile *) = {attend_1, attend_2};
 
 #endif

@@ -129,8 +129,7 @@ INLINE void prefetch_values(const few_tile *tile, uint32_t key, int keys, size_t
 }
 
 /* Scores of `rows` (1, 2 or 4) rows from `first` on with all keys of the tile. */
-INLINE void dots(const int rows, const uint32_t dtype, const softmax_few *few, const few_tile *tile,
-                 uint32_t first)
+INLINE void dots(const int rows, const uint32_t dtype, const softmax_few *few, const few_tile *tile, uint32_t first)
 {
     const int keys = rows == 1 ? 8 : 4;
     const size_t v_bytes = few->dim_v * element_size(tile->v_dtype);
@@ -335,29 +334,17 @@ INLINE void values_by_rows(const uint32_t dtype, const softmax_few *few, const f
 static void attend_few(const softmax_few *few, const few_tile *tile)
 {
     switch ((fovea_dtype)tile->k_dtype) {
-    case FOVEA_F16:
-        dots_by_rows(FOVEA_F16, few, tile);
-        break;
-    case FOVEA_BF16:
-        dots_by_rows(FOVEA_BF16, few, tile);
-        break;
+    case FOVEA_F16: dots_by_rows(FOVEA_F16, few, tile); break;
+    case FOVEA_BF16: dots_by_rows(FOVEA_BF16, few, tile); break;
     case FOVEA_F32:
-    case FOVEA_DTYPE_COUNT:
-        dots_by_rows(FOVEA_F32, few, tile);
-        break;
+    case FOVEA_DTYPE_COUNT: dots_by_rows(FOVEA_F32, few, tile); break;
     }
     const uint32_t plain = weigh_few(few, tile);
     switch ((fovea_dtype)tile->v_dtype) {
-    case FOVEA_F16:
-        values_by_rows(FOVEA_F16, few, tile, plain);
-        break;
-    case FOVEA_BF16:
-        values_by_rows(FOVEA_BF16, few, tile, plain);
-        break;
+    case FOVEA_F16: values_by_rows(FOVEA_F16, few, tile, plain); break;
+    case FOVEA_BF16: values_by_rows(FOVEA_BF16, few, tile, plain); break;
     case FOVEA_F32:
-    case FOVEA_DTYPE_COUNT:
-        values_by_rows(FOVEA_F32, few, tile, plain);
-        break;
+    case FOVEA_DTYPE_COUNT: values_by_rows(FOVEA_F32, few, tile, plain); break;
     }
 }
 

@@ -128,8 +128,7 @@ INLINE vfloat v_min(vfloat a, vfloat b)
 INLINE vfloat v_zero_below(vfloat x, vfloat limit, vfloat value)
 {
 #if defined(__AVX512F__)
-    return (vfloat)_mm512_maskz_mov_ps(_mm512_cmp_ps_mask((__m512)x, (__m512)limit, _CMP_NLT_UQ),
-                                       (__m512)value);
+    return (vfloat)_mm512_maskz_mov_ps(_mm512_cmp_ps_mask((__m512)x, (__m512)limit, _CMP_NLT_UQ), (__m512)value);
 #else
     return (vfloat)(~(x < limit) & (vint)value);
 #endif

@@ -101,8 +101,7 @@ static fovea_status open_device(fv_host *host, const fovea_device_params *params
 {
     *out_device = NULL;
     if (index != 0)
-        return fv_fail(host, FOVEA_NO_DEVICE, "there is one emulator, number 0; not number %u",
-                       (unsigned)index);
+        return fv_fail(host, FOVEA_NO_DEVICE, "there is one emulator, number 0; not number %u", (unsigned)index);
     fv_emu_device *device = fv_alloc(host, 1, sizeof *device);
     if (!device)
         return fv_fail(host, FOVEA_OUT_OF_HOST_MEMORY, "no memory for the emulator");
@@ -156,8 +155,8 @@ static fovea_status buffer_create(fv_device *device, uint64_t size, fv_memory me
     buffer->words = fv_alloc(host, (size_t)buffer->base.size, 1);
     if (memory == FV_MEMORY_DEVICE)
         buffer->cells = fv_alloc(host, (size_t)(buffer->base.size / 4), sizeof *buffer->cells);
-    fv_require(host, buffer->words && (buffer->cells || memory == FV_MEMORY_STAGING),
-               FOVEA_OUT_OF_HOST_MEMORY, "no memory for a buffer of %llu bytes", (unsigned long long)size);
+    fv_require(host, buffer->words && (buffer->cells || memory == FV_MEMORY_STAGING), FOVEA_OUT_OF_HOST_MEMORY,
+               "no memory for a buffer of %llu bytes", (unsigned long long)size);
     memset(buffer->words, 0xff, (size_t)buffer->base.size); /* NaN in every dtype */
     *out_buffer = &buffer->base;
     return FOVEA_OK;

@@ -63,8 +63,7 @@ static void clear_stack(unsigned char *stack)
 fovea_status fv_emu_lanes_open(fv_host *host, fv_emu_lanes *lanes)
 {
     lanes->lanes = fv_alloc(host, FV_EMU_LANES_MAX, sizeof *lanes->lanes);
-    return lanes->lanes ? FOVEA_OK
-                        : fv_fail(host, FOVEA_OUT_OF_HOST_MEMORY, "no memory for the emulator's lanes");
+    return lanes->lanes ? FOVEA_OK : fv_fail(host, FOVEA_OUT_OF_HOST_MEMORY, "no memory for the emulator's lanes");
 }
 
 void fv_emu_lanes_close(fv_host *host, fv_emu_lanes *lanes)
@@ -81,8 +80,7 @@ fovea_status fv_emu_lanes_reserve(fv_host *host, fv_emu_lanes *lanes, uint32_t c
     for (; lanes->count < count; lanes->count++) {
         unsigned char *stack = fv_alloc(host, 1, STACK_BYTES);
         if (!stack)
-            return fv_fail(host, FOVEA_OUT_OF_HOST_MEMORY, "no memory for the stacks of %u lanes",
-                           (unsigned)count);
+            return fv_fail(host, FOVEA_OUT_OF_HOST_MEMORY, "no memory for the stacks of %u lanes", (unsigned)count);
         memset(stack, GUARD, GUARD_BYTES);
         lanes->lanes[lanes->count].stack = stack;
     }

@@ -13,16 +13,14 @@ static bool range_legal(const fv_range *range, uint64_t alignment)
            range->offset <= range->buffer->size - range->size;
 }
 
-static fovea_status check_range(fv_emu_device *device, const char *what, const fv_range *range,
-                                uint64_t alignment)
+static fovea_status check_range(fv_emu_device *device, const char *what, const fv_range *range, uint64_t alignment)
 {
     if (range_legal(range, alignment))
         return FOVEA_OK;
     return fv_fail(device->base.host, FOVEA_INTERNAL,
                    "%s: bytes %llu + %llu of a buffer of %llu; the offset must be a multiple of %llu", what,
                    (unsigned long long)range->offset, (unsigned long long)range->size,
-                   (unsigned long long)(range->buffer ? range->buffer->size : 0),
-                   (unsigned long long)alignment);
+                   (unsigned long long)(range->buffer ? range->buffer->size : 0), (unsigned long long)alignment);
 }
 
 /* What a binding must be, besides: not empty, within the device's range, in memory for kernels. */
@@ -33,9 +31,8 @@ static fovea_status check_binding(fv_emu_device *device, const char *what, const
     if (status != FOVEA_OK)
         return status;
     if (range->size == 0 || range->size > limits->storage_range)
-        return fv_fail(device->base.host, FOVEA_INTERNAL,
-                       "%s: a binding of %llu bytes; the device takes 1 to %llu", what,
-                       (unsigned long long)range->size, (unsigned long long)limits->storage_range);
+        return fv_fail(device->base.host, FOVEA_INTERNAL, "%s: a binding of %llu bytes; the device takes 1 to %llu",
+                       what, (unsigned long long)range->size, (unsigned long long)limits->storage_range);
     if (!((const fv_emu_buffer *)range->buffer)->cells)
         return fv_fail(device->base.host, FOVEA_INTERNAL, "%s: staging memory is bound to a kernel", what);
     return FOVEA_OK;
@@ -43,8 +40,7 @@ static fovea_status check_binding(fv_emu_device *device, const char *what, const
 
 /* ---- dispatch -------------------------------------------------------------------------------- */
 
-static fovea_status bind_views(fv_emu_device *device, const fv_emu_kernel *kernel,
-                               const fv_dispatch *dispatch)
+static fovea_status bind_views(fv_emu_device *device, const fv_emu_kernel *kernel, const fv_dispatch *dispatch)
 {
     for (const fv_emu_name *name = kernel->text->buffers; name->name; name++) {
         const fv_range *range = &dispatch->bindings[name->number];
@@ -61,8 +57,7 @@ static fovea_status bind_views(fv_emu_device *device, const fv_emu_kernel *kerne
     return FOVEA_OK;
 }
 
-static fovea_status check_groups(fv_emu_device *device, const fv_emu_kernel *kernel,
-                                 const fv_dispatch *dispatch)
+static fovea_status check_groups(fv_emu_device *device, const fv_emu_kernel *kernel, const fv_dispatch *dispatch)
 {
     const uint32_t *groups = dispatch->groups;
     const fovea_device_limits *limits = &device->limits;
@@ -162,20 +157,17 @@ static fovea_status note_range(fv_emu_device *device, const char *what, const fv
 static fovea_status run_copy(fv_emu_device *device, const fv_copy *copy, uint32_t token)
 {
     const fv_range *source = &copy->source, *target = &copy->target;
-    const bool bytes =
-        source->buffer && target->buffer && source->buffer->mappable && target->buffer->mappable;
+    const bool bytes = source->buffer && target->buffer && source->buffer->mappable && target->buffer->mappable;
     const uint64_t alignment = bytes ? 1 : 4;
     fovea_status status = FOVEA_OK;
     fv_try(check_range(device, "copy source", source, alignment));
     fv_try(check_range(device, "copy target", target, alignment));
-    fv_require(device->base.host, source->size == target->size && source->size % alignment == 0,
-               FOVEA_INTERNAL, "copy of %llu bytes to %llu", (unsigned long long)source->size,
-               (unsigned long long)target->size);
+    fv_require(device->base.host, source->size == target->size && source->size % alignment == 0, FOVEA_INTERNAL,
+               "copy of %llu bytes to %llu", (unsigned long long)source->size, (unsigned long long)target->size);
     fv_try(note_range(device, "copy source", source, token, false));
     fv_try(note_range(device, "copy target", target, token, true));
     memmove((unsigned char *)((const fv_emu_buffer *)target->buffer)->words + target->offset,
-            (const unsigned char *)((const fv_emu_buffer *)source->buffer)->words + source->offset,
-            source->size);
+            (const unsigned char *)((const fv_emu_buffer *)source->buffer)->words + source->offset, source->size);
 fail:
     return status;
 }
@@ -200,12 +192,9 @@ fail:
 static fovea_status run_command(fv_emu_device *device, const fv_command *command, uint32_t *next_token)
 {
     switch (command->kind) {
-    case FV_COMMAND_DISPATCH:
-        return run_dispatch(device, &command->dispatch, next_token);
-    case FV_COMMAND_COPY:
-        return run_copy(device, &command->copy, take_tokens(device, next_token, 1));
-    case FV_COMMAND_FILL:
-        return run_fill(device, &command->fill, take_tokens(device, next_token, 1));
+    case FV_COMMAND_DISPATCH: return run_dispatch(device, &command->dispatch, next_token);
+    case FV_COMMAND_COPY: return run_copy(device, &command->copy, take_tokens(device, next_token, 1));
+    case FV_COMMAND_FILL: return run_fill(device, &command->fill, take_tokens(device, next_token, 1));
     case FV_COMMAND_BARRIER:
         device->machine.epoch++;
         *next_token = 1;

@@ -89,9 +89,8 @@ typedef struct fv_emu_text {
     /* The functions work on values that `load` set in the calling thread. */
     void (*load)(fv_emu_machine *machine, const uint32_t *constants, const uint32_t *parameters);
     uint32_t (*invocations)(void);
-    uint32_t (*arrays)(
-        fv_emu_array arrays[FV_EMU_SHARED_MAX]); /* name, size, count, most; returns how many */
-    void (*body)(void);                          /* one lane */
+    uint32_t (*arrays)(fv_emu_array arrays[FV_EMU_SHARED_MAX]); /* name, size, count, most; returns how many */
+    void (*body)(void);                                         /* one lane */
 } fv_emu_text;
 
 /* The modules of this build, in a generated file. */
@@ -101,8 +100,7 @@ extern const uint32_t fv_emu_text_count;
 /* ---- called by kernel texts ------------------------------------------------------------------ */
 
 /* Latches the first fault and ends the lane. `place`: in the kernel text. */
-_Noreturn void fv_emu_fault(fv_emu_machine *machine, fv_emu_place place, const char *format, ...)
-    FV_PRINTF(3, 4);
+_Noreturn void fv_emu_fault(fv_emu_machine *machine, fv_emu_place place, const char *format, ...) FV_PRINTF(3, 4);
 _Noreturn void fv_emu_fault_buffer(fv_emu_machine *machine, uint32_t binding, uint64_t word, const char *what,
                                    fv_emu_place place);
 _Noreturn void fv_emu_fault_shared(fv_emu_machine *machine, uint32_t array, uint32_t index, const char *what,
@@ -136,8 +134,8 @@ static inline bool fv_emu_note_write(fv_emu_cell *cell, uint32_t token, uint32_t
 }
 
 /* Word `word` of a binding, and the width - 1 words behind it, for reading. */
-static inline const uint32_t *fv_emu_read(fv_emu_machine *machine, uint32_t binding, uint64_t word,
-                                          uint32_t width, fv_emu_place place)
+static inline const uint32_t *fv_emu_read(fv_emu_machine *machine, uint32_t binding, uint64_t word, uint32_t width,
+                                          fv_emu_place place)
 {
     const fv_emu_view *view = &machine->views[binding];
     if (!(view->access & FV_READ) || (width > 1 && view->access != FV_READ))
@@ -150,8 +148,7 @@ static inline const uint32_t *fv_emu_read(fv_emu_machine *machine, uint32_t bind
     return view->words + word;
 }
 
-static inline uint32_t *fv_emu_reach(fv_emu_machine *machine, uint32_t binding, uint64_t word,
-                                     fv_emu_place place)
+static inline uint32_t *fv_emu_reach(fv_emu_machine *machine, uint32_t binding, uint64_t word, fv_emu_place place)
 {
     const fv_emu_view *view = &machine->views[binding];
     if (!(view->access & FV_WRITE))
@@ -170,8 +167,8 @@ static inline void fv_emu_write(fv_emu_machine *machine, uint32_t binding, uint6
     *target = value;
 }
 
-static inline void fv_emu_atomic(fv_emu_machine *machine, uint32_t binding, uint64_t word, uint32_t keep,
-                                 uint32_t set, fv_emu_place place)
+static inline void fv_emu_atomic(fv_emu_machine *machine, uint32_t binding, uint64_t word, uint32_t keep, uint32_t set,
+                                 fv_emu_place place)
 {
     uint32_t *target = fv_emu_reach(machine, binding, word, place);
     if (!fv_emu_note_write(&machine->views[binding].cells[word], FV_EMU_ATOMIC, machine->epoch))

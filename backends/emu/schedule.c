@@ -25,9 +25,9 @@ static void latch(fv_emu_machine *machine, const char *where, const char *format
         return;
     machine->faulty = true;
     const size_t room = sizeof machine->fault;
-    const int length = snprintf(machine->fault, room, "kernel %s, group (%u, %u, %u), %s: ", machine->module,
-                                (unsigned)machine->group[0], (unsigned)machine->group[1],
-                                (unsigned)machine->group[2], where);
+    const int length =
+        snprintf(machine->fault, room, "kernel %s, group (%u, %u, %u), %s: ", machine->module,
+                 (unsigned)machine->group[0], (unsigned)machine->group[1], (unsigned)machine->group[2], where);
     if (length > 0 && (size_t)length < room)
         vsnprintf(machine->fault + length, room - (size_t)length, format, list);
 }
@@ -45,8 +45,7 @@ static bool fail_group(fv_emu_machine *machine, const char *format, ...)
 _Noreturn void fv_emu_fault(fv_emu_machine *machine, fv_emu_place place, const char *format, ...)
 {
     char where[NOTE];
-    snprintf(where, sizeof where, "lane %u, %s:%d", (unsigned)machine->lane, base_name(place.file),
-             place.line);
+    snprintf(where, sizeof where, "lane %u, %s:%d", (unsigned)machine->lane, base_name(place.file), place.line);
     va_list list;
     va_start(list, format);
     latch(machine, where, format, list);
@@ -74,26 +73,22 @@ static void describe_cell(const fv_emu_machine *machine, const fv_emu_cell *cell
     else if (token < first)
         snprintf(text, NOTE, "an earlier command %s it without a barrier command since", verb);
     else
-        snprintf(text, NOTE, "lane %u of group number %u %s it",
-                 (unsigned)((token - first) % machine->lane_count),
+        snprintf(text, NOTE, "lane %u of group number %u %s it", (unsigned)((token - first) % machine->lane_count),
                  (unsigned)((token - first) / machine->lane_count), verb);
 }
 
-void fv_emu_fault_buffer(fv_emu_machine *machine, uint32_t binding, uint64_t word, const char *what,
-                         fv_emu_place place)
+void fv_emu_fault_buffer(fv_emu_machine *machine, uint32_t binding, uint64_t word, const char *what, fv_emu_place place)
 {
     const fv_emu_view *view = &machine->views[binding];
     char other[NOTE] = "";
     if (word < view->count)
-        describe_cell(machine, &view->cells[word], fv_emu_token(machine), machine->epoch,
-                      machine->dispatch_token, other);
-    fv_emu_fault(machine, place, "buffer %s (binding %u), word %llu of %llu %s%s%s", view->name,
-                 (unsigned)binding, (unsigned long long)word, (unsigned long long)view->count, what,
-                 other[0] ? ": " : "", other);
+        describe_cell(machine, &view->cells[word], fv_emu_token(machine), machine->epoch, machine->dispatch_token,
+                      other);
+    fv_emu_fault(machine, place, "buffer %s (binding %u), word %llu of %llu %s%s%s", view->name, (unsigned)binding,
+                 (unsigned long long)word, (unsigned long long)view->count, what, other[0] ? ": " : "", other);
 }
 
-void fv_emu_fault_shared(fv_emu_machine *machine, uint32_t array, uint32_t index, const char *what,
-                         fv_emu_place place)
+void fv_emu_fault_shared(fv_emu_machine *machine, uint32_t array, uint32_t index, const char *what, fv_emu_place place)
 {
     const fv_emu_array *shared = &machine->arrays[array];
     char other[NOTE] = "";
@@ -136,9 +131,8 @@ static bool same_place(const fv_emu_lane *a, const fv_emu_lane *b)
 {
     if (a->state != b->state)
         return false;
-    return a->state == FV_EMU_ENDED ||
-           (a->place.line == b->place.line &&
-            (a->place.file == b->place.file || strcmp(a->place.file, b->place.file) == 0));
+    return a->state == FV_EMU_ENDED || (a->place.line == b->place.line &&
+                                        (a->place.file == b->place.file || strcmp(a->place.file, b->place.file) == 0));
 }
 
 static void place_of(const fv_emu_lane *lane, char text[NOTE])
@@ -160,8 +154,7 @@ static bool together(fv_emu_machine *machine, uint32_t begin, uint32_t end)
         char first[NOTE], other[NOTE];
         place_of(&lanes[begin], first);
         place_of(&lanes[i], other);
-        return fail_group(machine, "divergence: lane %u %s, lane %u %s", (unsigned)begin, first, (unsigned)i,
-                          other);
+        return fail_group(machine, "divergence: lane %u %s, lane %u %s", (unsigned)begin, first, (unsigned)i, other);
     }
     return true;
 }

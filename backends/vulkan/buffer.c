@@ -14,8 +14,7 @@ static uint64_t min64(uint64_t a, uint64_t b)
 static uint64_t size_max(const fv_vk_physical *physical)
 {
     const uint64_t allocation = physical->maintenance3.maxMemoryAllocationSize;
-    return physical->maintenance4.maxBufferSize ? min64(allocation, physical->maintenance4.maxBufferSize)
-                                                : allocation;
+    return physical->maintenance4.maxBufferSize ? min64(allocation, physical->maintenance4.maxBufferSize) : allocation;
 }
 
 static fovea_status create_handle(fv_vk_device *device, fv_vk_buffer *buffer)
@@ -23,8 +22,8 @@ static fovea_status create_handle(fv_vk_device *device, fv_vk_buffer *buffer)
     const VkBufferCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
         .size = buffer->base.size,
-        .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
-                 VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+        .usage =
+            VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
         .sharingMode = VK_SHARING_MODE_EXCLUSIVE,
     };
     const VkResult result = device->vk.CreateBuffer(device->handle, &info, NULL, &buffer->handle);
@@ -42,8 +41,7 @@ static fovea_status bind_memory(fv_vk_device *device, fv_vk_buffer *buffer, fv_m
     if (status != FOVEA_OK)
         return status;
     buffer->base.mappable = buffer->memory.bytes != NULL;
-    const VkResult result =
-        device->vk.BindBufferMemory(device->handle, buffer->handle, buffer->memory.handle, 0);
+    const VkResult result = device->vk.BindBufferMemory(device->handle, buffer->handle, buffer->memory.handle, 0);
     return result == VK_SUCCESS ? FOVEA_OK : fv_vk_device_fail(device, result, "vkBindBufferMemory");
 }
 

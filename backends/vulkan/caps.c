@@ -165,8 +165,8 @@ void fv_vk_caps_fill(const fv_vk_physical *physical, uint32_t index, fv_caps *ca
     caps->subgroup_size_control = physical->size_control.subgroupSizeControl &&
                                   physical->size_control.computeFullSubgroups &&
                                   (physical->sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
-    caps->nan_preserved = fv_vk_physical_has(physical, FV_VK_FLOAT_CONTROLS) &&
-                          physical->floats.shaderSignedZeroInfNanPreserveFloat32;
+    caps->nan_preserved =
+        fv_vk_physical_has(physical, FV_VK_FLOAT_CONTROLS) && physical->floats.shaderSignedZeroInfNanPreserveFloat32;
     caps->pipeline_statistics = physical->executables.pipelineExecutableInfo;
     fill_limits(physical, caps, &caps->limits);
     const bool subgroups = caps->subgroup_shuffle && caps->limits.subgroup_size_min != 0;

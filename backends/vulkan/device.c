@@ -15,8 +15,7 @@ fovea_status fv_vk_device_fail(fv_vk_device *device, VkResult result, const char
         atomic_store(&device->lost, true);
     const fovea_status status = fv_vk_result_status(result);
     if (status == FOVEA_TIMEOUT)
-        return fv_fail(device->base.host, status, "%s: the device was not done within %u ms", what,
-                       device->timeout_ms);
+        return fv_fail(device->base.host, status, "%s: the device was not done within %u ms", what, device->timeout_ms);
     return fv_fail(device->base.host, status, "%s: %s (%d)", what, fv_vk_result_name(result), result);
 }
 
@@ -37,8 +36,7 @@ typedef struct open_request {
 
 static fovea_status open_instance(fv_vk_device *device, open_request *request)
 {
-    return fv_vk_instance_open(&device->instance, device->base.host, request->params->validation,
-                               &request->reason);
+    return fv_vk_instance_open(&device->instance, device->base.host, request->params->validation, &request->reason);
 }
 
 /* Takes usable device number `index`, in the order of enumerate. */
@@ -61,8 +59,8 @@ static fovea_status pick_physical(fv_vk_device *device, open_request *request)
     }
     if (usable == 0 && passed_over.text[0])
         return fv_vk_reason_set(&request->reason, FOVEA_UNSUPPORTED, "%s", passed_over.text);
-    return fv_vk_reason_set(&request->reason, FOVEA_NO_DEVICE, "number %u of %u usable devices",
-                            request->index, usable);
+    return fv_vk_reason_set(&request->reason, FOVEA_NO_DEVICE, "number %u of %u usable devices", request->index,
+                            usable);
 }
 
 /* Core features that GPU-assisted validation needs in order to report from inside shaders. */
@@ -118,9 +116,9 @@ static const char *missing_function(fv_vk_device *device)
 {
     const PFN_vkGetDeviceProcAddr get = device->instance.vk.GetDeviceProcAddr;
 #define LOAD(name) device->vk.name = (PFN_vk##name)get(device->handle, "vk" #name);
-#define LOAD_REQUIRED(name)                                                                                  \
-    LOAD(name)                                                                                               \
-    if (!device->vk.name)                                                                                    \
+#define LOAD_REQUIRED(name) \
+    LOAD(name)              \
+    if (!device->vk.name)   \
         return "vk" #name;
     FV_VK_DEVICE_OPTIONAL(LOAD)
     FV_VK_DEVICE_FUNCTIONS(LOAD_REQUIRED)
@@ -172,8 +170,7 @@ typedef fovea_status open_step(fv_vk_device *device, open_request *request);
 static open_step *const open_steps[] = {open_instance,  pick_physical, create_logical,
                                         load_functions, fill_caps,     create_slots};
 
-fovea_status fv_vk_device_open(fv_host *host, const fovea_device_params *params, uint32_t index,
-                               fv_device **out_device)
+fovea_status fv_vk_device_open(fv_host *host, const fovea_device_params *params, uint32_t index, fv_device **out_device)
 {
     open_request request = {.params = params, .index = index};
     *out_device = NULL;
@@ -229,8 +226,8 @@ void fv_vk_device_close(fv_device *base)
         fv_log(host, FOVEA_LOG_ERROR, "vulkan: the device still works after %u ms; it is left behind",
                device->timeout_ms);
         if (device->instance.messenger)
-            device->instance.vk.DestroyDebugUtilsMessengerEXT(device->instance.handle,
-                                                              device->instance.messenger, NULL);
+            device->instance.vk.DestroyDebugUtilsMessengerEXT(device->instance.handle, device->instance.messenger,
+                                                              NULL);
     }
     pthread_mutex_destroy(&device->late_lock);
     pthread_mutex_destroy(&device->lock);

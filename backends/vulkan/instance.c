@@ -46,8 +46,7 @@ static bool extension_listed(const VkExtensionProperties *list, uint32_t count, 
 }
 
 /* Looks for an instance extension of the loader and its drivers (layer NULL) or of a layer. */
-static VkResult find_extension(const fv_vk_instance *instance, const char *layer, const char *name,
-                               bool *found)
+static VkResult find_extension(const fv_vk_instance *instance, const char *layer, const char *name, bool *found)
 {
     const fv_vk_global_functions *vk = &instance->loader.vk;
     uint32_t count = 0;
@@ -92,11 +91,10 @@ static void add_extension(instance_request *request, const char *name)
 static fovea_status ask_portability(fv_vk_instance *instance, instance_request *request, fv_vk_reason *reason)
 {
     bool found;
-    const VkResult result =
-        find_extension(instance, NULL, VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME, &found);
+    const VkResult result = find_extension(instance, NULL, VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME, &found);
     if (result != VK_SUCCESS)
-        return fv_vk_reason_set(reason, fv_vk_result_status(result),
-                                "vkEnumerateInstanceExtensionProperties: %s", fv_vk_result_name(result));
+        return fv_vk_reason_set(reason, fv_vk_result_status(result), "vkEnumerateInstanceExtensionProperties: %s",
+                                fv_vk_result_name(result));
     if (found) {
         add_extension(request, VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME);
         request->info.flags |= VK_INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR;
@@ -111,8 +109,8 @@ static fovea_status ask_validation(fv_vk_instance *instance, uint32_t validation
     const VkResult result =
         find_extension(instance, VALIDATION_LAYER, VK_EXT_VALIDATION_FEATURES_EXTENSION_NAME, &found);
     if (result != VK_SUCCESS)
-        return fv_vk_reason_set(reason, fv_vk_result_status(result),
-                                "vkEnumerateInstanceExtensionProperties: %s", fv_vk_result_name(result));
+        return fv_vk_reason_set(reason, fv_vk_result_status(result), "vkEnumerateInstanceExtensionProperties: %s",
+                                fv_vk_result_name(result));
     if (!found)
         return fv_vk_reason_set(reason, FOVEA_UNSUPPORTED,
                                 "validation = %u: the layer " VALIDATION_LAYER
@@ -129,8 +127,7 @@ static fovea_status ask_validation(fv_vk_instance *instance, uint32_t validation
         .messageSeverity =
             VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT | VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT,
         /* Not GENERAL: those are the loader's words about other drivers of the machine. */
-        .messageType =
-            VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT | VK_DEBUG_UTILS_MESSAGE_TYPE_PERFORMANCE_BIT_EXT,
+        .messageType = VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT | VK_DEBUG_UTILS_MESSAGE_TYPE_PERFORMANCE_BIT_EXT,
         .pfnUserCallback = on_message,
         .pUserData = instance->host,
     };
@@ -147,9 +144,9 @@ static fovea_status ask_validation(fv_vk_instance *instance, uint32_t validation
 static const char *load_functions(fv_vk_instance *instance)
 {
 #define LOAD(name) instance->vk.name = (PFN_vk##name)instance->loader.get(instance->handle, "vk" #name);
-#define LOAD_REQUIRED(name)                                                                                  \
-    LOAD(name)                                                                                               \
-    if (!instance->vk.name)                                                                                  \
+#define LOAD_REQUIRED(name) \
+    LOAD(name)              \
+    if (!instance->vk.name) \
         return "vk" #name;
     FV_VK_INSTANCE_OPTIONAL(LOAD)
     FV_VK_INSTANCE_FUNCTIONS(LOAD_REQUIRED)
@@ -163,8 +160,7 @@ static fovea_status create(fv_vk_instance *instance, instance_request *request, 
     const VkResult result = instance->loader.vk.CreateInstance(&request->info, NULL, &instance->handle);
     if (result != VK_SUCCESS) {
         instance->handle = VK_NULL_HANDLE;
-        return fv_vk_reason_set(reason, fv_vk_result_status(result), "vkCreateInstance: %s",
-                                fv_vk_result_name(result));
+        return fv_vk_reason_set(reason, fv_vk_result_status(result), "vkCreateInstance: %s", fv_vk_result_name(result));
     }
     const char *missing = load_functions(instance);
     if (missing) {
@@ -176,13 +172,12 @@ static fovea_status create(fv_vk_instance *instance, instance_request *request, 
     return FOVEA_OK;
 }
 
-static fovea_status create_messenger(fv_vk_instance *instance, const instance_request *request,
-                                     fv_vk_reason *reason)
+static fovea_status create_messenger(fv_vk_instance *instance, const instance_request *request, fv_vk_reason *reason)
 {
     if (!instance->vk.CreateDebugUtilsMessengerEXT || !instance->vk.DestroyDebugUtilsMessengerEXT)
         return fv_vk_reason_set(reason, FOVEA_UNSUPPORTED, "validation: the layer lacks VK_EXT_debug_utils");
-    const VkResult result = instance->vk.CreateDebugUtilsMessengerEXT(instance->handle, &request->messenger,
-                                                                      NULL, &instance->messenger);
+    const VkResult result =
+        instance->vk.CreateDebugUtilsMessengerEXT(instance->handle, &request->messenger, NULL, &instance->messenger);
     if (result != VK_SUCCESS) {
         instance->messenger = VK_NULL_HANDLE;
         return fv_vk_reason_set(reason, fv_vk_result_status(result), "vkCreateDebugUtilsMessengerEXT: %s",
@@ -191,8 +186,7 @@ static fovea_status create_messenger(fv_vk_instance *instance, const instance_re
     return FOVEA_OK;
 }
 
-fovea_status fv_vk_instance_open(fv_vk_instance *instance, fv_host *host, uint32_t validation,
-                                 fv_vk_reason *reason)
+fovea_status fv_vk_instance_open(fv_vk_instance *instance, fv_host *host, uint32_t validation, fv_vk_reason *reason)
 {
     instance->host = host;
     fovea_status status;

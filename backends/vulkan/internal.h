@@ -23,8 +23,7 @@ typedef struct fv_vk_reason {
     char text[320];
 } fv_vk_reason;
 
-fovea_status fv_vk_reason_set(fv_vk_reason *reason, fovea_status status, const char *format, ...)
-    FV_PRINTF(3, 4);
+fovea_status fv_vk_reason_set(fv_vk_reason *reason, fovea_status status, const char *format, ...) FV_PRINTF(3, 4);
 
 fovea_status fv_vk_loader_open(fv_vk_loader *loader, fv_vk_reason *reason);
 void fv_vk_loader_close(fv_vk_loader *loader);
@@ -46,8 +45,7 @@ typedef struct fv_vk_instance {
 } fv_vk_instance;
 
 /* validation: as in fovea_device_params. */
-fovea_status fv_vk_instance_open(fv_vk_instance *instance, fv_host *host, uint32_t validation,
-                                 fv_vk_reason *reason);
+fovea_status fv_vk_instance_open(fv_vk_instance *instance, fv_host *host, uint32_t validation, fv_vk_reason *reason);
 void fv_vk_instance_close(fv_vk_instance *instance); /* closes what is open */
 
 /* ---- physical.c: what a physical device is --------------------------------------------------- */
@@ -92,8 +90,8 @@ typedef struct fv_vk_physical {
 } fv_vk_physical;
 
 /* UNSUPPORTED with a reason: this device is passed over. */
-fovea_status fv_vk_physical_query(const fv_vk_instance *instance, VkPhysicalDevice handle,
-                                  fv_vk_physical *physical, fv_vk_reason *reason);
+fovea_status fv_vk_physical_query(const fv_vk_instance *instance, VkPhysicalDevice handle, fv_vk_physical *physical,
+                                  fv_vk_reason *reason);
 /* Whether what the extension brings is there, by its string or by the version that took it in. */
 bool fv_vk_physical_has(const fv_vk_physical *physical, fv_vk_extension extension);
 /* The strings to enable at device creation. Returns their count; `names` has room for all. */
@@ -178,8 +176,7 @@ fovea_status fv_vk_memory_create(fv_vk_device *device, const VkMemoryRequirement
 void fv_vk_memory_destroy(fv_vk_device *device, fv_vk_memory *memory);
 /* After host writes (flush) and before host reads (invalidate); nothing to do in coherent memory. */
 VkResult fv_vk_memory_flush(fv_vk_device *device, const fv_vk_memory *memory, uint64_t offset, uint64_t size);
-VkResult fv_vk_memory_invalidate(fv_vk_device *device, const fv_vk_memory *memory, uint64_t offset,
-                                 uint64_t size);
+VkResult fv_vk_memory_invalidate(fv_vk_device *device, const fv_vk_memory *memory, uint64_t offset, uint64_t size);
 
 /* ---- buffer.c -------------------------------------------------------------------------------- */
 
@@ -231,8 +228,7 @@ void fv_vk_record_end(const fv_vk_device_functions *vk, VkCommandBuffer target);
 
 fovea_status fv_vk_list_create(fv_vk_device *device, fv_vk_list *list);
 void fv_vk_list_release(fv_vk_device *device, fv_vk_list *list);
-fovea_status fv_vk_list_record(fv_vk_device *device, fv_vk_list *list, const fv_command *commands,
-                               uint32_t count);
+fovea_status fv_vk_list_record(fv_vk_device *device, fv_vk_list *list, const fv_command *commands, uint32_t count);
 /* Ends the part that records and begins the next one; does nothing where none is left or nothing was recorded. */
 fovea_status fv_vk_list_cut(fv_vk_device *device, fv_vk_list *list);
 fovea_status fv_vk_list_send(fv_vk_device *device, fv_vk_list *list);

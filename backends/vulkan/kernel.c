@@ -10,12 +10,10 @@ typedef struct kernel_request {
 } kernel_request;
 
 /* A failure of a driver's compiler is COMPILE_FAILED, unless it ran out of memory or the device was lost. */
-static fovea_status refuse(fv_vk_device *device, VkResult result, const char *call,
-                           const fv_kernel_desc *desc)
+static fovea_status refuse(fv_vk_device *device, VkResult result, const char *call, const fv_kernel_desc *desc)
 {
     const fovea_status status = fv_vk_result_status(result);
-    if (status == FOVEA_OUT_OF_HOST_MEMORY || status == FOVEA_OUT_OF_DEVICE_MEMORY ||
-        status == FOVEA_DEVICE_LOST)
+    if (status == FOVEA_OUT_OF_HOST_MEMORY || status == FOVEA_OUT_OF_DEVICE_MEMORY || status == FOVEA_DEVICE_LOST)
         return fv_vk_device_fail(device, result, call);
     return fv_fail(device->base.host, FOVEA_COMPILE_FAILED, "kernel %s: %s: %s", desc->module, call,
                    result == VK_SUCCESS ? "success, but no handle" : fv_vk_result_name(result));
@@ -34,19 +32,15 @@ static fovea_status check_subgroups(fv_vk_device *device, kernel_request *reques
                FOVEA_UNSUPPORTED, "kernel %s: subgroups of %u; the device has %u to %u", desc->module, size,
                limits->subgroup_size_min, limits->subgroup_size_max);
     fv_require(device->base.host, desc->invocations % size == 0, FOVEA_UNSUPPORTED,
-               "kernel %s: %u invocations are not whole subgroups of %u", desc->module, desc->invocations,
-               size);
+               "kernel %s: %u invocations are not whole subgroups of %u", desc->module, desc->invocations, size);
     request->sized = device->base.caps.subgroup_size_control;
     if (request->sized)
-        fv_require(device->base.host,
-                   desc->invocations / size <= device->physical.sizes.maxComputeWorkgroupSubgroups,
-                   FOVEA_UNSUPPORTED, "kernel %s: %u subgroups in a workgroup; the device has at most %u",
-                   desc->module, desc->invocations / size,
-                   device->physical.sizes.maxComputeWorkgroupSubgroups);
+        fv_require(device->base.host, desc->invocations / size <= device->physical.sizes.maxComputeWorkgroupSubgroups,
+                   FOVEA_UNSUPPORTED, "kernel %s: %u subgroups in a workgroup; the device has at most %u", desc->module,
+                   desc->invocations / size, device->physical.sizes.maxComputeWorkgroupSubgroups);
     else
-        fv_require(device->base.host, limits->subgroup_size_min == limits->subgroup_size_max,
-                   FOVEA_UNSUPPORTED, "kernel %s: subgroups of %u cannot be asked for on this device",
-                   desc->module, size);
+        fv_require(device->base.host, limits->subgroup_size_min == limits->subgroup_size_max, FOVEA_UNSUPPORTED,
+                   "kernel %s: subgroups of %u cannot be asked for on this device", desc->module, size);
 fail:
     return status;
 }
@@ -82,8 +76,7 @@ static fovea_status create_set_layout(fv_vk_device *device, fv_vk_kernel *kernel
         .bindingCount = request->desc->binding_count,
         .pBindings = bindings,
     };
-    const VkResult result =
-        device->vk.CreateDescriptorSetLayout(device->handle, &info, NULL, &kernel->set_layout);
+    const VkResult result = device->vk.CreateDescriptorSetLayout(device->handle, &info, NULL, &kernel->set_layout);
     if (result == VK_SUCCESS)
         return FOVEA_OK;
     kernel->set_layout = VK_NULL_HANDLE;

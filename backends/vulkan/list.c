@@ -96,8 +96,7 @@ static fovea_status begin(fv_vk_device *device, fv_vk_list *list)
     return FOVEA_OK;
 }
 
-fovea_status fv_vk_list_record(fv_vk_device *device, fv_vk_list *list, const fv_command *commands,
-                               uint32_t count)
+fovea_status fv_vk_list_record(fv_vk_device *device, fv_vk_list *list, const fv_command *commands, uint32_t count)
 {
     assert(list->state != FV_VK_LIST_IN_FLIGHT);
     if (list->state == FV_VK_LIST_OPEN && list->broken != FOVEA_OK)
@@ -176,8 +175,7 @@ fovea_status fv_vk_list_wait(fv_vk_device *device, fv_vk_list *lists, uint32_t c
     if (fence_count == 0)
         return FOVEA_OK;
     const uint64_t timeout_ns = (uint64_t)device->timeout_ms * 1000000u;
-    const VkResult result =
-        device->vk.WaitForFences(device->handle, fence_count, fences, VK_TRUE, timeout_ns);
+    const VkResult result = device->vk.WaitForFences(device->handle, fence_count, fences, VK_TRUE, timeout_ns);
     if (result != VK_SUCCESS)
         return fv_vk_device_fail(device, result, "vkWaitForFences");
     for (uint32_t i = 0; i < count; i++)

@@ -27,8 +27,7 @@ static void library_close(void *library)
 
 static PFN_vkGetInstanceProcAddr library_entry(void *library)
 {
-    return (PFN_vkGetInstanceProcAddr)(void (*)(void))GetProcAddress((HMODULE)library,
-                                                                     "vkGetInstanceProcAddr");
+    return (PFN_vkGetInstanceProcAddr)(void (*)(void))GetProcAddress((HMODULE)library, "vkGetInstanceProcAddr");
 }
 
 #else
@@ -72,9 +71,9 @@ fovea_status fv_vk_reason_set(fv_vk_reason *reason, fovea_status status, const c
 /* The name of the first missing function, or NULL. */
 static const char *load_functions(fv_vk_loader *loader)
 {
-#define LOAD(name)                                                                                           \
-    loader->vk.name = (PFN_vk##name)loader->get(NULL, "vk" #name);                                           \
-    if (!loader->vk.name)                                                                                    \
+#define LOAD(name)                                                 \
+    loader->vk.name = (PFN_vk##name)loader->get(NULL, "vk" #name); \
+    if (!loader->vk.name)                                          \
         return "vk" #name;
     FV_VK_GLOBAL_FUNCTIONS(LOAD)
 #undef LOAD
@@ -87,15 +86,13 @@ fovea_status fv_vk_loader_open(fv_vk_loader *loader, fv_vk_reason *reason)
     for (size_t i = 0; i < name_count && !loader->library; i++)
         loader->library = library_open(library_names[i]);
     if (!loader->library)
-        return fv_vk_reason_set(reason, FOVEA_NO_DEVICE, "no Vulkan loader: %s was not found",
-                                library_names[0]);
+        return fv_vk_reason_set(reason, FOVEA_NO_DEVICE, "no Vulkan loader: %s was not found", library_names[0]);
     loader->get = library_entry(loader->library);
     if (!loader->get)
         return fv_vk_reason_set(reason, FOVEA_NO_DEVICE, "the Vulkan loader lacks vkGetInstanceProcAddr");
     const char *missing = load_functions(loader);
     if (missing)
-        return fv_vk_reason_set(reason, FOVEA_NO_DEVICE, "the Vulkan loader is older than 1.1: it lacks %s",
-                                missing);
+        return fv_vk_reason_set(reason, FOVEA_NO_DEVICE, "the Vulkan loader is older than 1.1: it lacks %s", missing);
     return FOVEA_OK;
 }
 

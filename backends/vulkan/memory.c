@@ -74,8 +74,7 @@ fovea_status fv_vk_memory_create(fv_vk_device *device, const VkMemoryRequirement
     const uint32_t type = best_type(device, preference_of(device, use), needs->memoryTypeBits, needs->size);
     if (type == VK_MAX_MEMORY_TYPES)
         return fv_fail(device->base.host, FOVEA_OUT_OF_DEVICE_MEMORY,
-                       "no memory heap of the device holds a buffer of %llu bytes",
-                       (unsigned long long)needs->size);
+                       "no memory heap of the device holds a buffer of %llu bytes", (unsigned long long)needs->size);
     const VkMemoryAllocateInfo info = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
         .allocationSize = needs->size,
@@ -105,8 +104,7 @@ void fv_vk_memory_destroy(fv_vk_device *device, fv_vk_memory *memory)
 }
 
 /* The range widened to whole atoms, as far as the allocation goes. */
-static VkMappedMemoryRange atoms(const fv_vk_device *device, const fv_vk_memory *memory, uint64_t offset,
-                                 uint64_t size)
+static VkMappedMemoryRange atoms(const fv_vk_device *device, const fv_vk_memory *memory, uint64_t offset, uint64_t size)
 {
     const uint64_t atom = device->physical.properties.limits.nonCoherentAtomSize;
     const uint64_t start = offset / atom * atom;
@@ -127,8 +125,7 @@ VkResult fv_vk_memory_flush(fv_vk_device *device, const fv_vk_memory *memory, ui
     return device->vk.FlushMappedMemoryRanges(device->handle, 1, &range);
 }
 
-VkResult fv_vk_memory_invalidate(fv_vk_device *device, const fv_vk_memory *memory, uint64_t offset,
-                                 uint64_t size)
+VkResult fv_vk_memory_invalidate(fv_vk_device *device, const fv_vk_memory *memory, uint64_t offset, uint64_t size)
 {
     if (memory->coherent || size == 0)
         return VK_SUCCESS;

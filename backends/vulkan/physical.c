@@ -43,8 +43,7 @@ uint32_t fv_vk_physical_extensions(const fv_vk_physical *physical, const char *n
 
 static VkResult list_extensions(const fv_vk_instance *instance, fv_vk_physical *physical)
 {
-    const PFN_vkEnumerateDeviceExtensionProperties enumerate =
-        instance->vk.EnumerateDeviceExtensionProperties;
+    const PFN_vkEnumerateDeviceExtensionProperties enumerate = instance->vk.EnumerateDeviceExtensionProperties;
     uint32_t count = 0;
     VkResult result = enumerate(physical->handle, NULL, &count, NULL);
     if (result != VK_SUCCESS || count == 0)
@@ -83,9 +82,9 @@ static void *chain(const fv_vk_physical *physical, const link *links, size_t cou
     return head;
 }
 
-#define LINK(member, type, extension)                                                                        \
-    {                                                                                                        \
-        &physical->member, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_##type, extension                               \
+#define LINK(member, type, extension)                                          \
+    {                                                                          \
+        &physical->member, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_##type, extension \
     }
 
 static void query_properties(const fv_vk_instance *instance, fv_vk_physical *physical)
@@ -149,25 +148,22 @@ static bool pick_queue_family(const fv_vk_instance *instance, fv_vk_physical *ph
     return found;
 }
 
-fovea_status fv_vk_physical_query(const fv_vk_instance *instance, VkPhysicalDevice handle,
-                                  fv_vk_physical *physical, fv_vk_reason *reason)
+fovea_status fv_vk_physical_query(const fv_vk_instance *instance, VkPhysicalDevice handle, fv_vk_physical *physical,
+                                  fv_vk_reason *reason)
 {
     *physical = (fv_vk_physical){.handle = handle};
     VkPhysicalDeviceProperties plain;
     instance->vk.GetPhysicalDeviceProperties(handle, &plain);
     if (plain.apiVersion < VK_API_VERSION_1_1)
-        return fv_vk_reason_set(reason, FOVEA_UNSUPPORTED, "%s has Vulkan %u.%u; 1.1 is needed",
-                                plain.deviceName, VK_API_VERSION_MAJOR(plain.apiVersion),
-                                VK_API_VERSION_MINOR(plain.apiVersion));
-    physical->api_version =
-        plain.apiVersion < instance->api_version ? plain.apiVersion : instance->api_version;
+        return fv_vk_reason_set(reason, FOVEA_UNSUPPORTED, "%s has Vulkan %u.%u; 1.1 is needed", plain.deviceName,
+                                VK_API_VERSION_MAJOR(plain.apiVersion), VK_API_VERSION_MINOR(plain.apiVersion));
+    physical->api_version = plain.apiVersion < instance->api_version ? plain.apiVersion : instance->api_version;
     if (!pick_queue_family(instance, physical))
         return fv_vk_reason_set(reason, FOVEA_UNSUPPORTED, "%s has no compute queue", plain.deviceName);
     const VkResult result = list_extensions(instance, physical);
     if (result != VK_SUCCESS)
-        return fv_vk_reason_set(reason, fv_vk_result_status(result),
-                                "%s: vkEnumerateDeviceExtensionProperties: %s", plain.deviceName,
-                                fv_vk_result_name(result));
+        return fv_vk_reason_set(reason, fv_vk_result_status(result), "%s: vkEnumerateDeviceExtensionProperties: %s",
+                                plain.deviceName, fv_vk_result_name(result));
     instance->vk.GetPhysicalDeviceMemoryProperties(handle, &physical->memory);
     query_properties(instance, physical);
     query_features(instance, physical);

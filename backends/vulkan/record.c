@@ -8,14 +8,13 @@ typedef struct recording {
     const fv_vk_kernel *bound; /* the kernel whose pipeline was bound last */
 } recording;
 
-static const VkPipelineStageFlags own_stages =
-    VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+static const VkPipelineStageFlags own_stages = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
 static const VkAccessFlags own_writes = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
-static const VkAccessFlags own_accesses = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT |
-                                          VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
+static const VkAccessFlags own_accesses =
+    VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
 
-static void barrier(const fv_vk_device_functions *vk, VkCommandBuffer target,
-                    VkPipelineStageFlags more_stages, VkAccessFlags more_accesses)
+static void barrier(const fv_vk_device_functions *vk, VkCommandBuffer target, VkPipelineStageFlags more_stages,
+                    VkAccessFlags more_accesses)
 {
     const VkMemoryBarrier memory = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
@@ -79,8 +78,7 @@ static VkResult record_dispatch(recording *recorder, const fv_command *command)
     if (kernel->base.parameter_bytes != 0)
         recorder->vk->CmdPushConstants(recorder->target, kernel->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
                                        kernel->base.parameter_bytes, dispatch->parameters);
-    recorder->vk->CmdDispatch(recorder->target, dispatch->groups[0], dispatch->groups[1],
-                              dispatch->groups[2]);
+    recorder->vk->CmdDispatch(recorder->target, dispatch->groups[0], dispatch->groups[1], dispatch->groups[2]);
     return VK_SUCCESS;
 }
 
@@ -89,8 +87,7 @@ static VkResult record_copy(recording *recorder, const fv_command *command)
     const fv_copy *copy = &command->copy;
     const VkBufferCopy region = {copy->source.offset, copy->target.offset, copy->target.size};
     if (region.size != 0)
-        recorder->vk->CmdCopyBuffer(recorder->target, handle_of(&copy->source), handle_of(&copy->target), 1,
-                                    &region);
+        recorder->vk->CmdCopyBuffer(recorder->target, handle_of(&copy->source), handle_of(&copy->target), 1, &region);
     return VK_SUCCESS;
 }
 
@@ -98,8 +95,8 @@ static VkResult record_fill(recording *recorder, const fv_command *command)
 {
     const fv_fill *fill = &command->fill;
     if (fill->target.size != 0)
-        recorder->vk->CmdFillBuffer(recorder->target, handle_of(&fill->target), fill->target.offset,
-                                    fill->target.size, fill->value);
+        recorder->vk->CmdFillBuffer(recorder->target, handle_of(&fill->target), fill->target.offset, fill->target.size,
+                                    fill->value);
     return VK_SUCCESS;
 }
 

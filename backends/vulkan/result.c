@@ -7,9 +7,9 @@ typedef struct result_row {
     const char *name;
 } result_row;
 
-#define ROW(name, status)                                                                                    \
-    {                                                                                                        \
-        name, status, #name                                                                                  \
+#define ROW(name, status)   \
+    {                       \
+        name, status, #name \
     }
 
 static const result_row rows[] = {

@@ -34,20 +34,15 @@ static uint32_t value_of(const VkPipelineExecutableStatisticKHR *statistic)
 {
     uint64_t value = UINT32_MAX;
     switch (statistic->format) {
-    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_BOOL32_KHR:
-        value = statistic->value.b32;
-        break;
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_BOOL32_KHR: value = statistic->value.b32; break;
     case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_INT64_KHR:
         value = statistic->value.i64 < 0 ? 0 : (uint64_t)statistic->value.i64;
         break;
-    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_UINT64_KHR:
-        value = statistic->value.u64;
-        break;
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_UINT64_KHR: value = statistic->value.u64; break;
     case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_FLOAT64_KHR:
         value = statistic->value.f64 > 0.0 && statistic->value.f64 < 4e9 ? (uint64_t)statistic->value.f64 : 0;
         break;
-    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_MAX_ENUM_KHR:
-        break;
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_MAX_ENUM_KHR: break;
     }
     return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
 }
@@ -66,8 +61,7 @@ static void pick(const VkPipelineExecutableStatisticKHR *list, uint32_t count, f
 static void query(fv_vk_device *device, VkPipeline pipeline, VkPipelineExecutableStatisticKHR *list,
                   fv_kernel_stats *stats)
 {
-    const VkPipelineInfoKHR pipeline_info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_INFO_KHR,
-                                             .pipeline = pipeline};
+    const VkPipelineInfoKHR pipeline_info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_INFO_KHR, .pipeline = pipeline};
     uint32_t executables = 0;
     if (device->vk.GetPipelineExecutablePropertiesKHR(device->handle, &pipeline_info, &executables, NULL) !=
             VK_SUCCESS ||

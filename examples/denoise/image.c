@@ -63,8 +63,7 @@ static uint8_t *read_file(const char *path, size_t *out_size)
 static bool from_pixels(const char *path, const pixels *decoded, image *out)
 {
     if (!image_create(decoded->width, decoded->height, out))
-        return complain("%s: no memory for %u x %u pixels", path, (unsigned)decoded->width,
-                        (unsigned)decoded->height);
+        return complain("%s: no memory for %u x %u pixels", path, (unsigned)decoded->width, (unsigned)decoded->height);
     const size_t count = (size_t)decoded->width * decoded->height * IMAGE_CHANNELS;
     for (size_t i = 0; i < count; i++)
         out->samples[i] = (float)decoded->bytes[i] / 255.0f;
@@ -172,9 +171,8 @@ bool image_crop(image *picture, uint32_t width, const char *path)
 {
     image crop;
     if (width > picture->width || width > picture->height)
-        return complain("%s: %u x %u pixels, smaller than the crop of %u x %u", path,
-                        (unsigned)picture->width, (unsigned)picture->height, (unsigned)width,
-                        (unsigned)width);
+        return complain("%s: %u x %u pixels, smaller than the crop of %u x %u", path, (unsigned)picture->width,
+                        (unsigned)picture->height, (unsigned)width, (unsigned)width);
     if (!image_create(width, width, &crop))
         return complain("%s: no memory for the crop", path);
     const size_t left = (picture->width - width) / 2, top = (picture->height - width) / 2;

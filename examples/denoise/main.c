@@ -38,29 +38,28 @@ bool complain(const char *format, ...)
 
 static void print_help(FILE *file)
 {
-    fprintf(
-        file,
-        "Usage: denoise [option ...] IN OUT\n"
-        "\n"
-        "Denoises IN, a PNG or JPEG file, by non-local means, written as softmax attention of every pixel\n"
-        "to every pixel. OUT is a PNG file.\n"
-        "\n"
-        "  --sigma S          add Gaussian noise of this deviation first: levels of 0 to 255, as 25, or a\n"
-        "                     fraction of full scale, as 25/255 (default 0: none)\n"
-        "  --seed N           of the noise (default 1)\n"
-        "  --reference CLEAN  the image without noise, of IN's size, for PSNR\n"
-        "  --crop W           the centre W x W pixels alone\n"
-        "  --device ID        such as cpu (the default) or vulkan:0\n"
-        "  --h H              strength, written as sigma is: how far samples of like patches may differ\n"
-        "                     (default %.2f S; without --sigma, of the noise that the image shows)\n"
-        "  --patch P          side of a patch in pixels, odd, 1 to 15 (default 3)\n"
-        "  --help             this text\n"
-        "\n"
-        "Prints PSNR before and after when a reference is known: CLEAN or, where noise was added, IN "
-        "itself.\n"
-        "Exit codes: 0 done, 1 failed, 2 bad usage or input, 3 unsupported by the device, 77 no such "
-        "device.\n",
-        STRENGTH_RATIO);
+    fprintf(file,
+            "Usage: denoise [option ...] IN OUT\n"
+            "\n"
+            "Denoises IN, a PNG or JPEG file, by non-local means, written as softmax attention of every pixel\n"
+            "to every pixel. OUT is a PNG file.\n"
+            "\n"
+            "  --sigma S          add Gaussian noise of this deviation first: levels of 0 to 255, as 25, or a\n"
+            "                     fraction of full scale, as 25/255 (default 0: none)\n"
+            "  --seed N           of the noise (default 1)\n"
+            "  --reference CLEAN  the image without noise, of IN's size, for PSNR\n"
+            "  --crop W           the centre W x W pixels alone\n"
+            "  --device ID        such as cpu (the default) or vulkan:0\n"
+            "  --h H              strength, written as sigma is: how far samples of like patches may differ\n"
+            "                     (default %.2f S; without --sigma, of the noise that the image shows)\n"
+            "  --patch P          side of a patch in pixels, odd, 1 to 15 (default 3)\n"
+            "  --help             this text\n"
+            "\n"
+            "Prints PSNR before and after when a reference is known: CLEAN or, where noise was added, IN "
+            "itself.\n"
+            "Exit codes: 0 done, 1 failed, 2 bad usage or input, 3 unsupported by the device, 77 no such "
+            "device.\n",
+            STRENGTH_RATIO);
 }
 
 /* "25", "2.5" or "25/255", in levels. */
@@ -86,8 +85,7 @@ static bool parse_count(const char *name, const char *text, uint64_t most, uint6
     errno = 0;
     const unsigned long long value = strtoull(text, &end, 10);
     if (errno || end == text || *end || strchr(text, '-') || value > most)
-        return complain("--%s must be a whole number from 0 to %llu, not %s", name, (unsigned long long)most,
-                        text);
+        return complain("--%s must be a whole number from 0 to %llu, not %s", name, (unsigned long long)most, text);
     *out = value;
     return true;
 }
@@ -124,26 +122,15 @@ enum {
 static bool apply(int option, char *const *argv, options *out)
 {
     switch (option) {
-    case OPTION_SIGMA:
-        return parse_levels("sigma", optarg, &out->sigma);
-    case OPTION_SEED:
-        return parse_count("seed", optarg, UINT64_MAX, &out->seed);
-    case OPTION_REFERENCE:
-        out->reference = optarg;
-        return true;
-    case OPTION_CROP:
-        return parse_crop(optarg, out);
-    case OPTION_DEVICE:
-        out->device = optarg;
-        return true;
-    case OPTION_H:
-        return parse_levels("h", optarg, &out->h) && (out->h > 0.0 || complain("--h must be more than 0"));
-    case OPTION_PATCH:
-        return parse_patch(optarg, out);
-    case ':':
-        return complain("option %s needs a value; see --help", argv[optind - 1]);
-    default:
-        return complain("unknown or misused option %s; see --help", argv[optind - 1]);
+    case OPTION_SIGMA: return parse_levels("sigma", optarg, &out->sigma);
+    case OPTION_SEED: return parse_count("seed", optarg, UINT64_MAX, &out->seed);
+    case OPTION_REFERENCE: out->reference = optarg; return true;
+    case OPTION_CROP: return parse_crop(optarg, out);
+    case OPTION_DEVICE: out->device = optarg; return true;
+    case OPTION_H: return parse_levels("h", optarg, &out->h) && (out->h > 0.0 || complain("--h must be more than 0"));
+    case OPTION_PATCH: return parse_patch(optarg, out);
+    case ':': return complain("option %s needs a value; see --help", argv[optind - 1]);
+    default: return complain("unknown or misused option %s; see --help", argv[optind - 1]);
     }
 }
 

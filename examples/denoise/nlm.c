@@ -50,9 +50,7 @@ static int fail(const nlm *n, fovea_status status, const char *what)
     complain("%s: %s (%s)", what, n->error, fovea_status_name(status));
     if (status == FOVEA_NO_DEVICE)
         return EXIT_NO_DEVICE;
-    return status == FOVEA_UNSUPPORTED ? EXIT_UNSUPPORTED
-           : status == FOVEA_INVALID   ? EXIT_USAGE
-                                       : EXIT_FAILED;
+    return status == FOVEA_UNSUPPORTED ? EXIT_UNSUPPORTED : status == FOVEA_INVALID ? EXIT_USAGE : EXIT_FAILED;
 }
 
 /* The index `at` reflected into 0 .. count - 1, the border pixels not repeated. */
@@ -183,8 +181,7 @@ static fovea_status run_slice(nlm *n, uint32_t first, float *out)
 {
     const uint32_t count = slice_at(n, first);
     const fovea_op_args args = {
-        .tensors =
-            {[FOVEA_Q] = {n->q, 0}, [FOVEA_K] = {n->k, 0}, [FOVEA_V] = {n->v, 0}, [FOVEA_O] = {n->o, 0}},
+        .tensors = {[FOVEA_Q] = {n->q, 0}, [FOVEA_K] = {n->k, 0}, [FOVEA_V] = {n->v, 0}, [FOVEA_O] = {n->o, 0}},
         .seq_q = count,
         .seq_k = FOVEA_MAXIMUM,
     };

@@ -44,8 +44,8 @@ static double laplacians(const image *p, size_t x, size_t y, size_t c)
 {
     const double corners = sample_at(p, x - 1, y - 1, c) + sample_at(p, x + 1, y - 1, c) +
                            sample_at(p, x - 1, y + 1, c) + sample_at(p, x + 1, y + 1, c);
-    const double sides = sample_at(p, x, y - 1, c) + sample_at(p, x - 1, y, c) + sample_at(p, x + 1, y, c) +
-                         sample_at(p, x, y + 1, c);
+    const double sides =
+        sample_at(p, x, y - 1, c) + sample_at(p, x - 1, y, c) + sample_at(p, x + 1, y, c) + sample_at(p, x, y + 1, c);
     return corners - 2.0 * sides + 4.0 * sample_at(p, x, y, c);
 }
 

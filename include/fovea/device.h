@@ -41,11 +41,11 @@ typedef struct fovea_device_limits {
     uint32_t workgroup_invocations; /* total */
     uint32_t workgroup_size_x;
     uint32_t group_count_x, group_count_y, group_count_z; /* workgroups per dispatch and axis */
-    uint32_t storage_buffers;          /* storage buffers bound to one kernel */
-    uint32_t storage_offset_alignment; /* clamping raises this one: the larger value holds */
-    uint64_t storage_range;            /* bytes of one storage buffer binding */
-    uint32_t parameter_bytes;          /* push constants */
-    uint32_t subgroup_size_min, subgroup_size_max; /* 0: no subgroup operations */
+    uint32_t storage_buffers;                             /* storage buffers bound to one kernel */
+    uint32_t storage_offset_alignment;                    /* clamping raises this one: the larger value holds */
+    uint64_t storage_range;                               /* bytes of one storage buffer binding */
+    uint32_t parameter_bytes;                             /* push constants */
+    uint32_t subgroup_size_min, subgroup_size_max;        /* 0: no subgroup operations */
     uint32_t loop_iterations; /* in one invocation, over all its loops; FOVEA_UNBOUNDED: no such limit */
     uint32_t compute_units;   /* workgroups that run at once at the least; 0: unknown */
     uint32_t reserved[9];
@@ -88,8 +88,8 @@ typedef struct fovea_device_params {
  * count: in: room in `infos`; out: devices found (written up to the room).
  * A backend without a driver adds no entry; that is no error. Blocks while drivers load.
  * Errors: INVALID (count NULL, reserved not zero), OUT_OF_HOST_MEMORY. */
-FOVEA_API fovea_status fovea_device_enumerate(const fovea_device_params *params,
-                                              fovea_device_info *infos, uint32_t *count);
+FOVEA_API fovea_status fovea_device_enumerate(const fovea_device_params *params, fovea_device_info *infos,
+                                              uint32_t *count);
 
 /* Opens a device.
  *

@@ -37,9 +37,9 @@ typedef struct fovea_binding {
 /* Arguments of one run. All zero means: nothing bound, no queries and no keys. */
 typedef struct fovea_op_args {
     fovea_binding tensors[FOVEA_SLOT_MAX]; /* indexed by fovea_slot; borrowed until the work is done */
-    uint32_t seq_q; /* queries of this run, 0 to seq_q_max; FOVEA_MAXIMUM: seq_q_max */
-    uint32_t seq_k; /* keys of this run, 0 to seq_k_max; FOVEA_MAXIMUM: seq_k_max */
-    fovea_binding workspace; /* buffer NULL: the device's own. Contents undefined before and after.
+    uint32_t seq_q;                        /* queries of this run, 0 to seq_q_max; FOVEA_MAXIMUM: seq_q_max */
+    uint32_t seq_k;                        /* keys of this run, 0 to seq_k_max; FOVEA_MAXIMUM: seq_k_max */
+    fovea_binding workspace;               /* buffer NULL: the device's own. Contents undefined before and after.
                                 The offset is a multiple of 16 and of limits.storage_offset_alignment. */
     uint64_t workspace_size; /* bytes at `workspace`: best fovea_op_workspace_size. Fewer mean more dispatches and the
                                 same bits; too few for one workgroup of the run are INVALID. Ignored where NULL. */
@@ -53,8 +53,8 @@ typedef struct fovea_op_args {
  * Never allocates, never compiles, and never waits but here: the CPU's list holds 1,024 commands, and a run that finds
  * it full does the work that is in it first.
  * Errors: INVALID (a missing, misaligned, foreign or too small binding, outputs that overlap an input or each
- * other, sizes beyond the maxima), UNSUPPORTED (a binding beyond the device's storage range), DEVICE_LOST, TIMEOUT (all slots
- * are still in flight after a submit that timed out; call fovea_device_wait),
+ * other, sizes beyond the maxima), UNSUPPORTED (a binding beyond the device's storage range), DEVICE_LOST, TIMEOUT (all
+ * slots are still in flight after a submit that timed out; call fovea_device_wait),
  * OUT_OF_DEVICE_MEMORY (the driver could not grow the command list). */
 FOVEA_API fovea_status fovea_op_run(fovea_op *op, const fovea_op_args *args);
 
@@ -69,8 +69,8 @@ FOVEA_API uint64_t fovea_op_workspace_size(const fovea_op *op);
 
 /* One kernel of an operator. */
 typedef struct fovea_kernel_report {
-    char name[48];                /* such as "softmax_direct" */
-    char use[96];                 /* which runs use it */
+    char name[48]; /* such as "softmax_direct" */
+    char use[96];  /* which runs use it */
     fovea_tier tier;
     uint32_t tile;                /* index of its tile among the candidates */
     uint32_t rows, keys;          /* tile: rows (query, head) by keys */
@@ -86,23 +86,23 @@ typedef struct fovea_kernel_report {
 
 /* What fovea_op_explain says, as a struct. Counts are of a run with the descriptor's maxima. */
 typedef struct fovea_op_report {
-    char name[32];  /* operator, such as "softmax" */
+    char name[32];    /* operator, such as "softmax" */
     char notes[1536]; /* why each faster choice was refused, one reason a line */
     fovea_tier tier;
     uint32_t kernel_count;
     fovea_kernel_report kernels[FOVEA_REPORT_KERNELS];
-    uint32_t dispatches, copies, barriers; /* commands of one run */
-    uint32_t key_slices, query_slices;     /* cuts made by the cost budget or by a limit */
-    uint32_t split_count;                  /* parallel splits over keys */
-    uint32_t tile_candidates;              /* how many tiles this device could run */
+    uint32_t dispatches, copies, barriers;           /* commands of one run */
+    uint32_t key_slices, query_slices;               /* cuts made by the cost budget or by a limit */
+    uint32_t split_count;                            /* parallel splits over keys */
+    uint32_t tile_candidates;                        /* how many tiles this device could run */
     uint64_t tiles_total, tiles_visited, tiles_full; /* key tiles over all row tiles; full: no mask needed */
-    uint64_t flops;           /* of the visible (query, key) pairs: 2 (dim_qk + dim_v) each */
-    uint64_t bytes;           /* algorithmic: each visible element of q, k, v once, o and lse once */
-    uint64_t exponentials;    /* visible pairs */
-    uint64_t workspace_size;  /* bytes */
-    double estimated_s;       /* by the rate that the planner assumes */
+    uint64_t flops;                                  /* of the visible (query, key) pairs: 2 (dim_qk + dim_v) each */
+    uint64_t bytes;          /* algorithmic: each visible element of q, k, v once, o and lse once */
+    uint64_t exponentials;   /* visible pairs */
+    uint64_t workspace_size; /* bytes */
+    double estimated_s;      /* by the rate that the planner assumes */
     double assumed_flops_per_s;
-    double create_s;          /* whole create, kernels and tests included */
+    double create_s; /* whole create, kernels and tests included */
     uint32_t reserved[16];
 } fovea_op_report;
 

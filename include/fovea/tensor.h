@@ -36,12 +36,10 @@ typedef struct fovea_tensor {
 } fovea_tensor;
 
 /* A dense [batch, heads, seq, dim] tensor in that order. */
-FOVEA_API fovea_tensor fovea_tensor_bhsd(fovea_dtype dtype, uint64_t batch, uint64_t heads, uint64_t seq,
-                                         uint64_t dim);
+FOVEA_API fovea_tensor fovea_tensor_bhsd(fovea_dtype dtype, uint64_t batch, uint64_t heads, uint64_t seq, uint64_t dim);
 
 /* The same dims [batch, heads, seq, dim], stored densely as [batch, seq, heads, dim]. */
-FOVEA_API fovea_tensor fovea_tensor_bshd(fovea_dtype dtype, uint64_t batch, uint64_t heads, uint64_t seq,
-                                         uint64_t dim);
+FOVEA_API fovea_tensor fovea_tensor_bshd(fovea_dtype dtype, uint64_t batch, uint64_t heads, uint64_t seq, uint64_t dim);
 
 /* Bytes from the view's first element to the end of its last one, which its buffer must hold beyond the
  * byte offset; 0 for rank 0 or an empty extent; UINT64_MAX where the product overflows. */

@@ -35,7 +35,7 @@ uint16_t fv_float_to_half(float value)
     if (magnitude > 0x7f800000u)
         return sign | 0x7e00u; /* NaN */
     if (magnitude >= 0x477ff000u)
-        return sign | 0x7c00u; /* rounds to infinity */
+        return sign | 0x7c00u;   /* rounds to infinity */
     if (magnitude < 0x38800000u) /* subnormal or zero: the addition rounds at the right bit */
         return sign | (uint16_t)(float_bits(bits_float(magnitude) + 0.5f) - 0x3f000000u);
     const uint32_t odd = magnitude >> 13 & 1u;

@@ -35,20 +35,20 @@ fovea_status fv_fail(fv_host *host, fovea_status status, const char *format, ...
 void fv_log(fv_host *host, fovea_log_level level, const char *format, ...) FV_PRINTF(3, 4);
 
 /* Validation: on a false expression sets `status`, keeps the message and goes to `fail`. */
-#define fv_require(host, expression, failure, ...)              \
-    do {                                                        \
-        if (!(expression)) {                                    \
-            status = fv_fail((host), (failure), __VA_ARGS__);   \
-            goto fail;                                          \
-        }                                                       \
+#define fv_require(host, expression, failure, ...)            \
+    do {                                                      \
+        if (!(expression)) {                                  \
+            status = fv_fail((host), (failure), __VA_ARGS__); \
+            goto fail;                                        \
+        }                                                     \
     } while (0)
 
 /* Propagation: on a status other than OK goes to `fail` with it. */
-#define fv_try(call)                  \
-    do {                              \
-        status = (call);              \
-        if (status != FOVEA_OK)       \
-            goto fail;                \
+#define fv_try(call)            \
+    do {                        \
+        status = (call);        \
+        if (status != FOVEA_OK) \
+            goto fail;          \
     } while (0)
 
 #endif

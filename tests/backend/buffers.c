@@ -7,8 +7,8 @@ static fv_device *device;
 
 static void setup(void)
 {
-    ck_assert_int_eq(
-        under_test.backend->open(&under_test.host, &under_test.params, under_test.index, &device), FOVEA_OK);
+    ck_assert_int_eq(under_test.backend->open(&under_test.host, &under_test.params, under_test.index, &device),
+                     FOVEA_OK);
 }
 
 static void teardown(void)
@@ -137,8 +137,7 @@ START_TEST(a_size_beyond_the_device_is_refused)
     static const uint64_t huge[] = {UINT64_MAX, UINT64_MAX - 15, UINT64_MAX / 2, (uint64_t)1 << 60};
     for (int i = 0; i < 4; i++) {
         fv_buffer *buffer = NULL;
-        const fovea_status status =
-            under_test.backend->buffer_create(device, huge[i], FV_MEMORY_DEVICE, &buffer);
+        const fovea_status status = under_test.backend->buffer_create(device, huge[i], FV_MEMORY_DEVICE, &buffer);
         ck_assert(status == FOVEA_UNSUPPORTED || status == FOVEA_OUT_OF_DEVICE_MEMORY ||
                   status == FOVEA_OUT_OF_HOST_MEMORY);
         ck_assert_ptr_null(buffer);

@@ -31,8 +31,7 @@ START_TEST(open_beyond_the_last_device_is_no_device)
     uint32_t count = 0;
     fv_device *device = NULL;
     ck_assert_int_eq(under_test.backend->enumerate(&under_test.host, NULL, 0, &count), FOVEA_OK);
-    ck_assert_int_eq(under_test.backend->open(&under_test.host, &under_test.params, count, &device),
-                     FOVEA_NO_DEVICE);
+    ck_assert_int_eq(under_test.backend->open(&under_test.host, &under_test.params, count, &device), FOVEA_NO_DEVICE);
     ck_assert_ptr_null(device);
 }
 END_TEST
@@ -55,8 +54,7 @@ START_TEST(caps_agree_with_enumerate_and_are_usable)
 {
     fv_device *device;
     const fv_backend *backend = under_test.backend;
-    ck_assert_int_eq(backend->open(&under_test.host, &under_test.params, under_test.index, &device),
-                     FOVEA_OK);
+    ck_assert_int_eq(backend->open(&under_test.host, &under_test.params, under_test.index, &device), FOVEA_OK);
     const fovea_device_limits *limits = &device->caps.limits;
     ck_assert_str_eq(device->caps.info.id, under_test.info.id);
     ck_assert_str_eq(device->caps.info.name, under_test.info.name);
@@ -86,8 +84,7 @@ START_TEST(loop_limit_follows_the_driver_version)
     const fv_backend *backend = under_test.backend;
     if (strcmp(backend->name, "vulkan") != 0)
         return;
-    ck_assert_int_eq(backend->open(&under_test.host, &under_test.params, under_test.index, &device),
-                     FOVEA_OK);
+    ck_assert_int_eq(backend->open(&under_test.host, &under_test.params, under_test.index, &device), FOVEA_OK);
     const bool mesa = sscanf(device->caps.info.driver_info, "Mesa %u.", &major) == 1;
     const bool limited = strcmp(device->caps.info.driver, "llvmpipe") == 0 && (!mesa || major < 25);
     ck_assert_uint_eq(device->caps.limits.loop_iterations, limited ? 65535 : FOVEA_UNBOUNDED);

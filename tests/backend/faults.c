@@ -4,14 +4,7 @@
 #include <string.h>
 
 /* The results that are provoked; the values are Vulkan's. */
-enum {
-    NOT_READY = 1,
-    TIMEOUT = 2,
-    OUT_OF_HOST_MEMORY = -1,
-    OUT_OF_DEVICE_MEMORY = -2,
-    LOST = -4,
-    UNKNOWN = -13
-};
+enum { NOT_READY = 1, TIMEOUT = 2, OUT_OF_HOST_MEMORY = -1, OUT_OF_DEVICE_MEMORY = -2, LOST = -4, UNKNOWN = -13 };
 
 /* Work that meets every part of a backend. Stops at the first failure. */
 static fovea_status use(bench *b)
@@ -68,8 +61,8 @@ START_TEST(every_host_allocation_may_fail)
         atomic_store(&under_test.memory.fail_at, atomic_load(&under_test.memory.calls) + failures);
         status = open_and_use(&b);
         atomic_store(&under_test.memory.fail_at, -1);
-        ck_assert_msg(status == FOVEA_OK || status == FOVEA_OUT_OF_HOST_MEMORY,
-                      "allocation %d: status %d: %s", failures, (int)status, under_test.host.error);
+        ck_assert_msg(status == FOVEA_OK || status == FOVEA_OUT_OF_HOST_MEMORY, "allocation %d: status %d: %s",
+                      failures, (int)status, under_test.host.error);
         if (b.device && status != FOVEA_OK)
             recover(&b);
         bench_close(&b);
@@ -138,8 +131,8 @@ START_TEST(every_driver_call_may_run_out_of_memory)
         const fovea_status status = open_and_use(&b);
         struck = fault->fired();
         fault->disarm();
-        ck_assert_msg(status == (struck ? failure->status : FOVEA_OK), "call %u: status %d: %s", skip,
-                      (int)status, under_test.host.error);
+        ck_assert_msg(status == (struck ? failure->status : FOVEA_OK), "call %u: status %d: %s", skip, (int)status,
+                      under_test.host.error);
         if (b.device && struck)
             recover(&b);
         bench_close(&b);
@@ -149,8 +142,8 @@ START_TEST(every_driver_call_may_run_out_of_memory)
 }
 END_TEST
 
-static const fault_call losing_calls[] = {FAULT_AllocateMemory, FAULT_CreateComputePipelines,
-                                          FAULT_QueueSubmit, FAULT_WaitForFences};
+static const fault_call losing_calls[] = {FAULT_AllocateMemory, FAULT_CreateComputePipelines, FAULT_QueueSubmit,
+                                          FAULT_WaitForFences};
 
 enum { LOSING_COUNT = sizeof losing_calls / sizeof losing_calls[0] };
 

@@ -34,8 +34,7 @@ static void finish(void)
 START_TEST(parameters_reach_the_kernel)
 {
     const fv_command commands[] = {
-        command_fill(b.source, 0, b.source->size, 5), command_fill(b.target, 0, b.target->size, 0),
-        command_barrier(),
+        command_fill(b.source, 0, b.source->size, 5), command_fill(b.target, 0, b.target->size, 0), command_barrier(),
         command_step(b.step, words(b.source, 0, BENCH_WORDS), words(b.target, 0, BENCH_WORDS), 37)};
     record(commands, 4);
     finish();
@@ -67,9 +66,9 @@ END_TEST
 START_TEST(bindings_start_at_their_offset)
 {
     const uint64_t step = b.device->caps.limits.storage_offset_alignment / sizeof(uint32_t);
-    const fv_command commands[] = {
-        command_fill(b.source, 0, b.source->size, 7), command_fill(b.target, 0, b.target->size, 9),
-        command_barrier(), command_step(b.step, words(b.source, step, 5), words(b.target, 2 * step, 5), 1)};
+    const fv_command commands[] = {command_fill(b.source, 0, b.source->size, 7),
+                                   command_fill(b.target, 0, b.target->size, 9), command_barrier(),
+                                   command_step(b.step, words(b.source, step, 5), words(b.target, 2 * step, 5), 1)};
     record(commands, 4);
     finish();
     ck_assert_uint_eq(bench_read(&b, b.target, (uint32_t)(2 * step - 1)), 9);
@@ -86,15 +85,13 @@ START_TEST(many_dispatches_each_have_their_own_bindings)
     enum { COUNT = 600, SPREAD = 30 };
     fv_buffer *buffers[SPREAD];
     for (int i = 0; i < SPREAD; i++)
-        ck_assert_int_eq(under_test.backend->buffer_create(b.device, 64, FV_MEMORY_DEVICE, &buffers[i]),
-                         FOVEA_OK);
+        ck_assert_int_eq(under_test.backend->buffer_create(b.device, 64, FV_MEMORY_DEVICE, &buffers[i]), FOVEA_OK);
     for (uint32_t round = 0; round < 2; round++) {
         fv_command first = command_fill(buffers[0], 0, 64, round);
         record(&first, 1);
         for (uint32_t i = 0; i < COUNT; i++) {
-            const fv_command commands[] = {command_barrier(),
-                                           command_step(b.step, words(buffers[i % SPREAD], 0, 16),
-                                                        words(buffers[(i + 1) % SPREAD], 0, 16), 1)};
+            const fv_command commands[] = {command_barrier(), command_step(b.step, words(buffers[i % SPREAD], 0, 16),
+                                                                           words(buffers[(i + 1) % SPREAD], 0, 16), 1)};
             record(commands, 2);
         }
         finish();

@@ -152,8 +152,7 @@ START_TEST(a_wait_that_outlasts_its_timeout_says_so)
     params.timeout_ms = 1;
     ck_assert_int_eq(bench_open(&b, &params), FOVEA_OK);
     const uint64_t size = b.source->size;
-    fv_command command =
-        command_step(b.step, (fv_range){b.source, 0, size}, (fv_range){b.target, 0, size}, 1);
+    fv_command command = command_step(b.step, (fv_range){b.source, 0, size}, (fv_range){b.target, 0, size}, 1);
     command.dispatch.parameters[2] = 50000; /* rounds, below llvmpipe's limit */
     for (int i = 0; i < 20; i++) {
         const fv_command commands[] = {command, command_barrier()};

@@ -98,8 +98,7 @@ int main(int argc, char **argv)
     fv_host_init(&under_test.host, &allocator, &log);
     if (!find(name))
         return absent(name);
-    under_test.params =
-        (fovea_device_params){.slots = 3, .timeout_ms = 20000, .threads = 2, .validation = validation};
+    under_test.params = (fovea_device_params){.slots = 3, .timeout_ms = 20000, .threads = 2, .validation = validation};
     under_test.kernels = strcmp(under_test.backend->name, "vulkan") == 0;
     under_test.faults = under_test.kernels && fault_connect(&under_test.fault);
     printf("# %s: %s, %s %s%s\n", under_test.info.id, under_test.info.name, under_test.info.driver,

@@ -34,12 +34,10 @@ static void transfer(bench *b, fv_buffer *buffer, uint32_t *words, uint64_t byte
 {
     fv_buffer *staging;
     void *memory;
-    ck_assert_int_eq(fv_backend_emulator.buffer_create(b->device, bytes, FV_MEMORY_STAGING, &staging),
-                     FOVEA_OK);
+    ck_assert_int_eq(fv_backend_emulator.buffer_create(b->device, bytes, FV_MEMORY_STAGING, &staging), FOVEA_OK);
     ck_assert_int_eq(fv_backend_emulator.buffer_map(staging, 0, bytes, &memory), FOVEA_OK);
     const fv_range kernels = {buffer, 0, bytes}, hosts = {staging, 0, bytes};
-    const fv_command command = {.kind = FV_COMMAND_COPY,
-                                .copy = {upload ? hosts : kernels, upload ? kernels : hosts}};
+    const fv_command command = {.kind = FV_COMMAND_COPY, .copy = {upload ? hosts : kernels, upload ? kernels : hosts}};
     if (upload)
         memcpy(memory, words, bytes);
     ck_assert_int_eq(fv_backend_emulator.execute(b->device, &command, 1), FOVEA_OK);
@@ -54,8 +52,7 @@ static fv_buffer *make_buffer(bench *b, const uint32_t *words, uint64_t count)
 {
     uint32_t copy[PLACES * WORDS_OUT] = {0};
     fv_buffer *buffer;
-    ck_assert_int_eq(fv_backend_emulator.buffer_create(b->device, count * 4, FV_MEMORY_DEVICE, &buffer),
-                     FOVEA_OK);
+    ck_assert_int_eq(fv_backend_emulator.buffer_create(b->device, count * 4, FV_MEMORY_DEVICE, &buffer), FOVEA_OK);
     if (words)
         memcpy(copy, words, count * 4);
     transfer(b, buffer, copy, count * 4, true);
@@ -147,9 +144,8 @@ static void check_words(bench *b, const words_case *c, fv_buffer *buffers[4])
         float expected[WORDS_OUT], row[4];
         expect_words(c, lane, expected);
         for (uint32_t i = 0; i < WORDS_OUT; i++)
-            ck_assert_msg(words[place * WORDS_OUT + i] == as_uint(expected[i]),
-                          "place %u, word %u: %g, not %g", place, i,
-                          (double)as_float(words[place * WORDS_OUT + i]), (double)expected[i]);
+            ck_assert_msg(words[place * WORDS_OUT + i] == as_uint(expected[i]), "place %u, word %u: %g, not %g", place,
+                          i, (double)as_float(words[place * WORDS_OUT + i]), (double)expected[i]);
         ck_assert_uint_eq(sums[place], 100u * place + 2u * lane);
         const uint32_t mark = marks[place / 2] >> (place % 2 * 16) & 0xffffu;
         ck_assert(half_value(mark) == value_row(c, lane, row)[1]);
@@ -177,9 +173,8 @@ static void run_words(const char *module, bool subgroup)
     ck_assert_int_eq(fv_backend_emulator.kernel_create(b.device, &desc, &kernel), FOVEA_OK);
     fv_command commands[3] = {{.kind = FV_COMMAND_DISPATCH}, {.kind = FV_COMMAND_BARRIER}};
     fv_dispatch *dispatch = &commands[0].dispatch;
-    *dispatch = (fv_dispatch){.kernel = kernel,
-                              .parameters = {LANES, as_uint(c.factor), (uint32_t)-3, 1},
-                              .groups = {1, GROUPS, 1}};
+    *dispatch = (fv_dispatch){
+        .kernel = kernel, .parameters = {LANES, as_uint(c.factor), (uint32_t)-3, 1}, .groups = {1, GROUPS, 1}};
     const uint64_t lengths[4] = {8 * LANES, PLACES * WORDS_OUT, PLACES, PLACES / 2};
     for (uint32_t i = 0; i < 4; i++)
         dispatch->bindings[i] = whole(buffers[i], lengths[i]);
@@ -223,8 +218,7 @@ static const plant PLANTS[] = {
     {"planted.early_end", "lane 7 has ended"},
     {"planted.divergent_shuffle", "lane 2 has ended"},
     {"planted.wide_shuffle", "shuffle by 8 leaves the subgroup of 8"},
-    {"planted.one_word",
-     "buffer result (binding 1), word 0 of 48 is written, race: lane 0 of group number 0"},
+    {"planted.one_word", "buffer result (binding 1), word 0 of 48 is written, race: lane 0 of group number 0"},
     {"planted.group_overlap", "word 0 of 48 is written, race: lane 0 of group number 0 wrote it"},
 };
 
@@ -283,8 +277,7 @@ START_TEST(planted_faults)
         }
     } else {
         ck_assert_int_eq(status, FOVEA_INTERNAL);
-        ck_assert_msg(strstr(r.b.host.error, p->module) && strstr(r.b.host.error, p->message), "%s",
-                      r.b.host.error);
+        ck_assert_msg(strstr(r.b.host.error, p->module) && strstr(r.b.host.error, p->message), "%s", r.b.host.error);
         ck_assert_int_eq(fv_backend_emulator.wait(r.b.device), FOVEA_INTERNAL);
     }
     release_planted(&r);

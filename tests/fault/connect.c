@@ -20,8 +20,7 @@ bool fault_connect(fault_control *control)
         return false;
     /* The Vulkan loader gets the same library, by the same path, and this handle keeps it loaded. */
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    return library && find(library, "fault_arm", &control->arm) &&
-           find(library, "fault_disarm", &control->disarm) && find(library, "fault_fired", &control->fired) &&
-           find(library, "fault_calls", &control->calls) && find(library, "fault_live", &control->live) &&
-           find(library, "fault_hide_coherent", &control->hide_coherent);
+    return library && find(library, "fault_arm", &control->arm) && find(library, "fault_disarm", &control->disarm) &&
+           find(library, "fault_fired", &control->fired) && find(library, "fault_calls", &control->calls) &&
+           find(library, "fault_live", &control->live) && find(library, "fault_hide_coherent", &control->hide_coherent);
 }

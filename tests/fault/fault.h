@@ -19,40 +19,40 @@
 #include <stdint.h>
 
 /* Calls that can be made to fail; FAULT_<name> is vk<name>. */
-#define FAULT_CREATES(X)                                                                                     \
-    X(Buffer)                                                                                                \
-    X(ShaderModule)                                                                                          \
-    X(DescriptorSetLayout)                                                                                   \
-    X(PipelineLayout)                                                                                        \
-    X(DescriptorPool)                                                                                        \
-    X(CommandPool)                                                                                           \
+#define FAULT_CREATES(X)   \
+    X(Buffer)              \
+    X(ShaderModule)        \
+    X(DescriptorSetLayout) \
+    X(PipelineLayout)      \
+    X(DescriptorPool)      \
+    X(CommandPool)         \
     X(Fence)
 
-#define FAULT_CALLS(X)                                                                                       \
-    X(CreateInstance)                                                                                        \
-    X(EnumeratePhysicalDevices)                                                                              \
-    X(CreateDevice)                                                                                          \
-    X(AllocateMemory)                                                                                        \
-    X(FlushMappedMemoryRanges)                                                                               \
-    X(InvalidateMappedMemoryRanges)                                                                          \
-    X(MapMemory)                                                                                             \
-    X(BindBufferMemory)                                                                                      \
-    X(CreateBuffer)                                                                                          \
-    X(CreateShaderModule)                                                                                    \
-    X(CreateDescriptorSetLayout)                                                                             \
-    X(CreatePipelineLayout)                                                                                  \
-    X(CreateComputePipelines)                                                                                \
-    X(CreateDescriptorPool)                                                                                  \
-    X(AllocateDescriptorSets)                                                                                \
-    X(CreateCommandPool)                                                                                     \
-    X(ResetCommandPool)                                                                                      \
-    X(AllocateCommandBuffers)                                                                                \
-    X(BeginCommandBuffer)                                                                                    \
-    X(EndCommandBuffer)                                                                                      \
-    X(CreateFence)                                                                                           \
-    X(ResetFences)                                                                                           \
-    X(GetFenceStatus)                                                                                        \
-    X(WaitForFences)                                                                                         \
+#define FAULT_CALLS(X)              \
+    X(CreateInstance)               \
+    X(EnumeratePhysicalDevices)     \
+    X(CreateDevice)                 \
+    X(AllocateMemory)               \
+    X(FlushMappedMemoryRanges)      \
+    X(InvalidateMappedMemoryRanges) \
+    X(MapMemory)                    \
+    X(BindBufferMemory)             \
+    X(CreateBuffer)                 \
+    X(CreateShaderModule)           \
+    X(CreateDescriptorSetLayout)    \
+    X(CreatePipelineLayout)         \
+    X(CreateComputePipelines)       \
+    X(CreateDescriptorPool)         \
+    X(AllocateDescriptorSets)       \
+    X(CreateCommandPool)            \
+    X(ResetCommandPool)             \
+    X(AllocateCommandBuffers)       \
+    X(BeginCommandBuffer)           \
+    X(EndCommandBuffer)             \
+    X(CreateFence)                  \
+    X(ResetFences)                  \
+    X(GetFenceStatus)               \
+    X(WaitForFences)                \
     X(QueueSubmit)
 
 typedef enum fault_call {

@@ -128,39 +128,39 @@ typedef struct instance_table {
     bool hide_coherent;
 } instance_table;
 
-#define DEVICE_FUNCTIONS(X)                                                                                  \
-    X(DestroyDevice)                                                                                         \
-    X(DeviceWaitIdle)                                                                                        \
-    X(AllocateMemory)                                                                                        \
-    X(FreeMemory)                                                                                            \
-    X(MapMemory)                                                                                             \
-    X(FlushMappedMemoryRanges)                                                                               \
-    X(InvalidateMappedMemoryRanges)                                                                          \
-    X(BindBufferMemory)                                                                                      \
-    X(CreateBuffer)                                                                                          \
-    X(DestroyBuffer)                                                                                         \
-    X(CreateShaderModule)                                                                                    \
-    X(DestroyShaderModule)                                                                                   \
-    X(CreateDescriptorSetLayout)                                                                             \
-    X(DestroyDescriptorSetLayout)                                                                            \
-    X(CreatePipelineLayout)                                                                                  \
-    X(DestroyPipelineLayout)                                                                                 \
-    X(CreateComputePipelines)                                                                                \
-    X(DestroyPipeline)                                                                                       \
-    X(CreateDescriptorPool)                                                                                  \
-    X(DestroyDescriptorPool)                                                                                 \
-    X(AllocateDescriptorSets)                                                                                \
-    X(CreateCommandPool)                                                                                     \
-    X(DestroyCommandPool)                                                                                    \
-    X(ResetCommandPool)                                                                                      \
-    X(AllocateCommandBuffers)                                                                                \
-    X(BeginCommandBuffer)                                                                                    \
-    X(EndCommandBuffer)                                                                                      \
-    X(CreateFence)                                                                                           \
-    X(DestroyFence)                                                                                          \
-    X(ResetFences)                                                                                           \
-    X(GetFenceStatus)                                                                                        \
-    X(WaitForFences)                                                                                         \
+#define DEVICE_FUNCTIONS(X)         \
+    X(DestroyDevice)                \
+    X(DeviceWaitIdle)               \
+    X(AllocateMemory)               \
+    X(FreeMemory)                   \
+    X(MapMemory)                    \
+    X(FlushMappedMemoryRanges)      \
+    X(InvalidateMappedMemoryRanges) \
+    X(BindBufferMemory)             \
+    X(CreateBuffer)                 \
+    X(DestroyBuffer)                \
+    X(CreateShaderModule)           \
+    X(DestroyShaderModule)          \
+    X(CreateDescriptorSetLayout)    \
+    X(DestroyDescriptorSetLayout)   \
+    X(CreatePipelineLayout)         \
+    X(DestroyPipelineLayout)        \
+    X(CreateComputePipelines)       \
+    X(DestroyPipeline)              \
+    X(CreateDescriptorPool)         \
+    X(DestroyDescriptorPool)        \
+    X(AllocateDescriptorSets)       \
+    X(CreateCommandPool)            \
+    X(DestroyCommandPool)           \
+    X(ResetCommandPool)             \
+    X(AllocateCommandBuffers)       \
+    X(BeginCommandBuffer)           \
+    X(EndCommandBuffer)             \
+    X(CreateFence)                  \
+    X(DestroyFence)                 \
+    X(ResetFences)                  \
+    X(GetFenceStatus)               \
+    X(WaitForFences)                \
     X(QueueSubmit)
 
 typedef struct device_table {
@@ -216,26 +216,26 @@ static device_table *enter(const void *handle, fault_call call, VkResult *result
 
 /* ---- calls on devices ------------------------------------------------------------------------ */
 
-#define ENTER(handle, call)                                                                                  \
-    VkResult result;                                                                                         \
-    device_table *next = enter(handle, FAULT_##call, &result);                                               \
-    if (result != VK_SUCCESS)                                                                                \
+#define ENTER(handle, call)                                    \
+    VkResult result;                                           \
+    device_table *next = enter(handle, FAULT_##call, &result); \
+    if (result != VK_SUCCESS)                                  \
     return result
 
-#define CREATE_AS(create, destroy, Type, Info)                                                               \
-    static VKAPI_ATTR VkResult VKAPI_CALL on_##create(VkDevice device, const Info *info,                     \
-                                                      const VkAllocationCallbacks *callbacks, Type *out)     \
-    {                                                                                                        \
-        ENTER(device, create);                                                                               \
-        result = next->create(device, info, callbacks, out);                                                 \
-        born(result == VK_SUCCESS);                                                                          \
-        return result;                                                                                       \
-    }                                                                                                        \
-    static VKAPI_ATTR void VKAPI_CALL on_##destroy(VkDevice device, Type object,                             \
-                                                   const VkAllocationCallbacks *callbacks)                   \
-    {                                                                                                        \
-        died(object != VK_NULL_HANDLE);                                                                      \
-        find_device(key_of(device))->destroy(device, object, callbacks);                                     \
+#define CREATE_AS(create, destroy, Type, Info)                                                           \
+    static VKAPI_ATTR VkResult VKAPI_CALL on_##create(VkDevice device, const Info *info,                 \
+                                                      const VkAllocationCallbacks *callbacks, Type *out) \
+    {                                                                                                    \
+        ENTER(device, create);                                                                           \
+        result = next->create(device, info, callbacks, out);                                             \
+        born(result == VK_SUCCESS);                                                                      \
+        return result;                                                                                   \
+    }                                                                                                    \
+    static VKAPI_ATTR void VKAPI_CALL on_##destroy(VkDevice device, Type object,                         \
+                                                   const VkAllocationCallbacks *callbacks)               \
+    {                                                                                                    \
+        died(object != VK_NULL_HANDLE);                                                                  \
+        find_device(key_of(device))->destroy(device, object, callbacks);                                 \
     }
 
 #define CREATE(noun) CREATE_AS(Create##noun, Destroy##noun, Vk##noun, Vk##noun##CreateInfo)
@@ -243,11 +243,9 @@ static device_table *enter(const void *handle, fault_call call, VkResult *result
 FAULT_CREATES(CREATE)
 CREATE_AS(AllocateMemory, FreeMemory, VkDeviceMemory, VkMemoryAllocateInfo)
 
-static VKAPI_ATTR VkResult VKAPI_CALL on_CreateComputePipelines(VkDevice device, VkPipelineCache cache,
-                                                                uint32_t count,
+static VKAPI_ATTR VkResult VKAPI_CALL on_CreateComputePipelines(VkDevice device, VkPipelineCache cache, uint32_t count,
                                                                 const VkComputePipelineCreateInfo *infos,
-                                                                const VkAllocationCallbacks *callbacks,
-                                                                VkPipeline *out)
+                                                                const VkAllocationCallbacks *callbacks, VkPipeline *out)
 {
     ENTER(device, CreateComputePipelines);
     result = next->CreateComputePipelines(device, cache, count, infos, callbacks, out);
@@ -263,9 +261,8 @@ static VKAPI_ATTR void VKAPI_CALL on_DestroyPipeline(VkDevice device, VkPipeline
     find_device(key_of(device))->DestroyPipeline(device, pipeline, callbacks);
 }
 
-static VKAPI_ATTR VkResult VKAPI_CALL on_MapMemory(VkDevice device, VkDeviceMemory memory,
-                                                   VkDeviceSize offset, VkDeviceSize size,
-                                                   VkMemoryMapFlags flags, void **out)
+static VKAPI_ATTR VkResult VKAPI_CALL on_MapMemory(VkDevice device, VkDeviceMemory memory, VkDeviceSize offset,
+                                                   VkDeviceSize size, VkMemoryMapFlags flags, void **out)
 {
     ENTER(device, MapMemory);
     return next->MapMemory(device, memory, offset, size, flags, out);
@@ -285,8 +282,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL on_InvalidateMappedMemoryRanges(VkDevice d
     return next->InvalidateMappedMemoryRanges(device, count, ranges);
 }
 
-static VKAPI_ATTR VkResult VKAPI_CALL on_BindBufferMemory(VkDevice device, VkBuffer buffer,
-                                                          VkDeviceMemory memory, VkDeviceSize offset)
+static VKAPI_ATTR VkResult VKAPI_CALL on_BindBufferMemory(VkDevice device, VkBuffer buffer, VkDeviceMemory memory,
+                                                          VkDeviceSize offset)
 {
     ENTER(device, BindBufferMemory);
     return next->BindBufferMemory(device, buffer, memory, offset);
@@ -360,8 +357,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL on_QueueSubmit(VkQueue queue, uint32_t cou
 static VkLayerInstanceCreateInfo *instance_link(const VkInstanceCreateInfo *info)
 {
     VkLayerInstanceCreateInfo *link = (VkLayerInstanceCreateInfo *)info->pNext;
-    while (link && !(link->sType == VK_STRUCTURE_TYPE_LOADER_INSTANCE_CREATE_INFO &&
-                     link->function == VK_LAYER_LINK_INFO))
+    while (link &&
+           !(link->sType == VK_STRUCTURE_TYPE_LOADER_INSTANCE_CREATE_INFO && link->function == VK_LAYER_LINK_INFO))
         link = (VkLayerInstanceCreateInfo *)link->pNext;
     return link;
 }
@@ -369,15 +366,14 @@ static VkLayerInstanceCreateInfo *instance_link(const VkInstanceCreateInfo *info
 static VkLayerDeviceCreateInfo *device_link(const VkDeviceCreateInfo *info)
 {
     VkLayerDeviceCreateInfo *link = (VkLayerDeviceCreateInfo *)info->pNext;
-    while (link && !(link->sType == VK_STRUCTURE_TYPE_LOADER_DEVICE_CREATE_INFO &&
-                     link->function == VK_LAYER_LINK_INFO))
+    while (link &&
+           !(link->sType == VK_STRUCTURE_TYPE_LOADER_DEVICE_CREATE_INFO && link->function == VK_LAYER_LINK_INFO))
         link = (VkLayerDeviceCreateInfo *)link->pNext;
     return link;
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL on_CreateInstance(const VkInstanceCreateInfo *info,
-                                                        const VkAllocationCallbacks *callbacks,
-                                                        VkInstance *out)
+                                                        const VkAllocationCallbacks *callbacks, VkInstance *out)
 {
     VkResult result;
     if (strikes(FAULT_CreateInstance, &result))
@@ -406,8 +402,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL on_CreateInstance(const VkInstanceCreateIn
     return VK_SUCCESS;
 }
 
-static VKAPI_ATTR void VKAPI_CALL on_DestroyInstance(VkInstance instance,
-                                                     const VkAllocationCallbacks *callbacks)
+static VKAPI_ATTR void VKAPI_CALL on_DestroyInstance(VkInstance instance, const VkAllocationCallbacks *callbacks)
 {
     if (!instance)
         return;
@@ -436,8 +431,7 @@ static VKAPI_ATTR void VKAPI_CALL on_GetPhysicalDeviceMemoryProperties(VkPhysica
         out->memoryTypes[i].propertyFlags &= ~(VkMemoryPropertyFlags)VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
 }
 
-static VKAPI_ATTR VkResult VKAPI_CALL on_CreateDevice(VkPhysicalDevice physical,
-                                                      const VkDeviceCreateInfo *info,
+static VKAPI_ATTR VkResult VKAPI_CALL on_CreateDevice(VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
                                                       const VkAllocationCallbacks *callbacks, VkDevice *out)
 {
     VkResult result;
@@ -449,8 +443,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL on_CreateDevice(VkPhysicalDevice physical,
     if (!link || !instance || !table)
         return VK_ERROR_INITIALIZATION_FAILED;
     const PFN_vkGetDeviceProcAddr get = link->u.pLayerInfo->pfnNextGetDeviceProcAddr;
-    const PFN_vkCreateDevice create = (PFN_vkCreateDevice)link->u.pLayerInfo->pfnNextGetInstanceProcAddr(
-        instance->handle, "vkCreateDevice");
+    const PFN_vkCreateDevice create =
+        (PFN_vkCreateDevice)link->u.pLayerInfo->pfnNextGetInstanceProcAddr(instance->handle, "vkCreateDevice");
     link->u.pLayerInfo = link->u.pLayerInfo->pNext;
     result = create(physical, info, callbacks, out);
     if (result != VK_SUCCESS)
@@ -516,8 +510,7 @@ static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_instance_function(VkInstance
     return find_instance(key_of(instance))->get(instance, name);
 }
 
-EXPORT VKAPI_ATTR VkResult VKAPI_CALL
-vkNegotiateLoaderLayerInterfaceVersion(VkNegotiateLayerInterface *negotiation)
+EXPORT VKAPI_ATTR VkResult VKAPI_CALL vkNegotiateLoaderLayerInterfaceVersion(VkNegotiateLayerInterface *negotiation)
 {
     if (negotiation->loaderLayerInterfaceVersion > 2)
         negotiation->loaderLayerInterfaceVersion = 2;

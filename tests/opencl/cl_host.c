@@ -91,20 +91,17 @@ cl_kernel cl_host_build(cl_host *host, const char *name, const char *shaders, co
 cl_mem cl_host_buffer(cl_host *host, const uint32_t *words, uint32_t count)
 {
     cl_int status;
-    const cl_mem buffer =
-        clCreateBuffer(host->context, CL_MEM_READ_WRITE, count * sizeof *words, NULL, &status);
+    const cl_mem buffer = clCreateBuffer(host->context, CL_MEM_READ_WRITE, count * sizeof *words, NULL, &status);
     if (!good(status, "clCreateBuffer"))
         return NULL;
-    status =
-        clEnqueueWriteBuffer(host->queue, buffer, CL_TRUE, 0, count * sizeof *words, words, 0, NULL, NULL);
+    status = clEnqueueWriteBuffer(host->queue, buffer, CL_TRUE, 0, count * sizeof *words, words, 0, NULL, NULL);
     return good(status, "clEnqueueWriteBuffer") ? buffer : NULL;
 }
 
 bool cl_host_read(cl_host *host, cl_mem buffer, uint32_t *words, uint32_t count)
 {
-    return good(
-        clEnqueueReadBuffer(host->queue, buffer, CL_TRUE, 0, count * sizeof *words, words, 0, NULL, NULL),
-        "clEnqueueReadBuffer");
+    return good(clEnqueueReadBuffer(host->queue, buffer, CL_TRUE, 0, count * sizeof *words, words, 0, NULL, NULL),
+                "clEnqueueReadBuffer");
 }
 
 bool cl_host_run(cl_host *host, const cl_launch *launch)
@@ -114,8 +111,7 @@ bool cl_host_run(cl_host *host, const cl_launch *launch)
         if (!good(clSetKernelArg(launch->kernel, argument, sizeof(cl_mem), &launch->buffers[argument]),
                   "clSetKernelArg of a buffer"))
             return false;
-    if (!good(clSetKernelArg(launch->kernel, argument, launch->parameter_count * sizeof(uint32_t),
-                             launch->parameters),
+    if (!good(clSetKernelArg(launch->kernel, argument, launch->parameter_count * sizeof(uint32_t), launch->parameters),
               "clSetKernelArg of the parameters"))
         return false;
     const size_t local[2] = {launch->lanes, 1};

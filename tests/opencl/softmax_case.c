@@ -90,23 +90,21 @@ static uint32_t place(const case_tensor *t, uint32_t b, uint32_t h, uint32_t row
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
-static case_tensor create_tensor(const softmax_case *c, uint32_t heads, uint32_t rows, uint32_t dim,
-                                 uint32_t dtype)
+static case_tensor create_tensor(const softmax_case *c, uint32_t heads, uint32_t rows, uint32_t dim, uint32_t dtype)
 {
     case_tensor t = {.dtype = dtype, .offset = c->offset, .row = dim + c->pad};
     t.head = t.row * rows;
     t.batch = t.head * heads;
     const uint32_t elements = t.offset + t.batch * c->batch;
-    t.word_count =
-        ((dtype == F32 ? elements : (elements + 1) / 2) + 4) / 4 * 4; /* at least one word behind the end */
+    t.word_count = ((dtype == F32 ? elements : (elements + 1) / 2) + 4) / 4 * 4; /* at least one word behind the end */
     t.words = malloc(t.word_count * sizeof *t.words);
     memset(t.words, 0xff, t.word_count * sizeof *t.words);
     return t;
 }
 
 /* Values with 6 significant bits in [-2, 2], exact in every dtype. */
-static void fill_tensor(const softmax_case *c, const case_tensor *t, uint32_t heads, uint32_t rows,
-                        uint32_t dim, uint32_t seed)
+static void fill_tensor(const softmax_case *c, const case_tensor *t, uint32_t heads, uint32_t rows, uint32_t dim,
+                        uint32_t seed)
 {
     for (uint32_t b = 0; b < c->batch; b++)
         for (uint32_t h = 0; h < heads; h++)
@@ -135,8 +133,7 @@ static bool wide(const case_tensor *t, uint32_t dim)
 static void fill_constants(case_data *data)
 {
     const softmax_case *c = data->c;
-    const bool words =
-        c->o_dtype == F32 || (data->o.row % 2 == 0 && data->o.head % 2 == 0 && c->dim_v % 2 == 0);
+    const bool words = c->o_dtype == F32 || (data->o.row % 2 == 0 && data->o.head % 2 == 0 && c->dim_v % 2 == 0);
     const uint32_t values[CASE_CONSTANTS] = {c->lane_rows,
                                              c->lane_cols,
                                              c->tm,
@@ -164,14 +161,12 @@ static void fill_counts(case_data *data)
     const softmax_case *c = data->c;
     const uint32_t rows = c->lane_rows * c->tm, keys = c->lane_cols * c->tn, cols = c->lane_cols * c->tv;
     data->group = divisor(c->heads_q / c->heads_k, c->heads_q / c->heads_v);
-    const uint32_t row_tiles = (c->seq_q * data->group + rows - 1) / rows,
-                   blocks = (c->dim_v + cols - 1) / cols;
+    const uint32_t row_tiles = (c->seq_q * data->group + rows - 1) / rows, blocks = (c->dim_v + cols - 1) / cols;
     data->items = c->batch * (c->heads_q / data->group) * blocks * row_tiles;
     data->tiles = (c->seq_k + keys - 1) / keys;
     data->split_tiles = c->splits ? (data->tiles + c->splits - 1) / c->splits : data->tiles;
     data->lanes = c->lane_rows * c->lane_cols;
-    data->state.word_count =
-        (data->items * (c->splits ? c->splits : 1) * SOFTMAX_STATE_FLOATS(rows, cols) + 3) / 4 * 4;
+    data->state.word_count = (data->items * (c->splits ? c->splits : 1) * SOFTMAX_STATE_FLOATS(rows, cols) + 3) / 4 * 4;
     data->state.words = malloc(data->state.word_count * sizeof *data->state.words);
     memset(data->state.words, 0xff, data->state.word_count * sizeof *data->state.words);
 }
@@ -229,28 +224,28 @@ static int32_t diagonal(const softmax_case *c)
     return c->causal == 1 ? (int32_t)c->seq_k - (int32_t)c->seq_q : 0;
 }
 
-#define FILL_COMMON(p, data, begin, end)                                                                     \
-    do {                                                                                                     \
-        const softmax_case *common = (data)->c;                                                              \
-        (p).q_offset = (data)->q.offset, (p).q_batch = (data)->q.batch;                                      \
-        (p).q_head = (data)->q.head, (p).q_row = (data)->q.row;                                              \
-        (p).k_offset = (data)->k.offset, (p).k_batch = (data)->k.batch;                                      \
-        (p).k_head = (data)->k.head, (p).k_row = (data)->k.row;                                              \
-        (p).v_offset = (data)->v.offset, (p).v_batch = (data)->v.batch;                                      \
-        (p).v_head = (data)->v.head, (p).v_row = (data)->v.row;                                              \
-        (p).scale = log2_scale(common), (p).heads = common->heads_q, (p).group = (data)->group;              \
-        (p).k_ratio = common->heads_q / common->heads_k, (p).v_ratio = common->heads_q / common->heads_v;    \
-        (p).seq_q = common->seq_q, (p).seq_k = common->seq_k, (p).diagonal = diagonal(common);               \
-        (p).first_item = 0, (p).item_count = (data)->items;                                                  \
-        (p).tile_begin = (begin), (p).tile_end = (end), (p).grid_x = grid_x;                                 \
+#define FILL_COMMON(p, data, begin, end)                                                                  \
+    do {                                                                                                  \
+        const softmax_case *common = (data)->c;                                                           \
+        (p).q_offset = (data)->q.offset, (p).q_batch = (data)->q.batch;                                   \
+        (p).q_head = (data)->q.head, (p).q_row = (data)->q.row;                                           \
+        (p).k_offset = (data)->k.offset, (p).k_batch = (data)->k.batch;                                   \
+        (p).k_head = (data)->k.head, (p).k_row = (data)->k.row;                                           \
+        (p).v_offset = (data)->v.offset, (p).v_batch = (data)->v.batch;                                   \
+        (p).v_head = (data)->v.head, (p).v_row = (data)->v.row;                                           \
+        (p).scale = log2_scale(common), (p).heads = common->heads_q, (p).group = (data)->group;           \
+        (p).k_ratio = common->heads_q / common->heads_k, (p).v_ratio = common->heads_q / common->heads_v; \
+        (p).seq_q = common->seq_q, (p).seq_k = common->seq_k, (p).diagonal = diagonal(common);            \
+        (p).first_item = 0, (p).item_count = (data)->items;                                               \
+        (p).tile_begin = (begin), (p).tile_end = (end), (p).grid_x = grid_x;                              \
     } while (0)
 
-#define FILL_OUTPUT(p, data)                                                                                 \
-    do {                                                                                                     \
-        (p).o_offset = (data)->o.offset, (p).o_batch = (data)->o.batch;                                      \
-        (p).o_head = (data)->o.head, (p).o_row = (data)->o.row;                                              \
-        (p).lse_offset = (data)->lse.offset, (p).lse_batch = (data)->lse.batch;                              \
-        (p).lse_head = (data)->lse.head;                                                                     \
+#define FILL_OUTPUT(p, data)                                                    \
+    do {                                                                        \
+        (p).o_offset = (data)->o.offset, (p).o_batch = (data)->o.batch;         \
+        (p).o_head = (data)->o.head, (p).o_row = (data)->o.row;                 \
+        (p).lse_offset = (data)->lse.offset, (p).lse_batch = (data)->lse.batch; \
+        (p).lse_head = (data)->lse.head;                                        \
     } while (0)
 
 uint32_t case_direct_parameters(const case_data *data, uint32_t grid_x, uint32_t words[CASE_PARAMETERS])
@@ -262,8 +257,7 @@ uint32_t case_direct_parameters(const case_data *data, uint32_t grid_x, uint32_t
     return sizeof p / 4;
 }
 
-uint32_t case_state_parameters(const case_data *data, uint32_t grid_x, uint32_t slice,
-                               uint32_t words[CASE_PARAMETERS])
+uint32_t case_state_parameters(const case_data *data, uint32_t grid_x, uint32_t slice, uint32_t words[CASE_PARAMETERS])
 {
     const uint32_t slices = data->c->slices;
     state_parameters p = {0};
@@ -338,8 +332,8 @@ static double bound(uint32_t dtype, double expected)
 }
 
 /* One element of o or lse. */
-static bool close_enough(const case_data *data, const case_tensor *t, uint32_t element, row r,
-                         double expected, double *worst)
+static bool close_enough(const case_data *data, const case_tensor *t, uint32_t element, row r, double expected,
+                         double *worst)
 {
     const double got = get(t, element), error = got == expected ? 0.0 : fabs(got - expected);
     if (error <= bound(t->dtype, expected)) { /* false for NaN */
@@ -397,7 +391,6 @@ bool case_check(const case_data *data, const char *device)
     const uint32_t touched = touched_around(data);
     if (touched)
         printf("%s: %u elements around o were written\n", c->name, (unsigned)touched);
-    printf("%-18s %s on %s, worst error %.2g\n", c->name, good && !touched ? "right" : "WRONG", device,
-           worst);
+    printf("%-18s %s on %s, worst error %.2g\n", c->name, good && !touched ? "right" : "WRONG", device, worst);
     return good && !touched;
 }

@@ -21,12 +21,11 @@ typedef struct case_run {
 static void write_options(case_run *r)
 {
     const softmax_case *c = r->data.c;
-    size_t length =
-        (size_t)snprintf(r->options, sizeof r->options, "-DMICRO_M=%uu -DMICRO_N=%uu -DMICRO_V=%uu",
-                         (unsigned)c->tm, (unsigned)c->tn, (unsigned)c->tv);
+    size_t length = (size_t)snprintf(r->options, sizeof r->options, "-DMICRO_M=%uu -DMICRO_N=%uu -DMICRO_V=%uu",
+                                     (unsigned)c->tm, (unsigned)c->tn, (unsigned)c->tv);
     for (uint32_t i = 0; i < CASE_CONSTANTS; i++)
-        length += (size_t)snprintf(r->options + length, sizeof r->options - length, " -D%s=%uu",
-                                   CASE_CONSTANT_NAMES[i], (unsigned)r->data.constants[i]);
+        length += (size_t)snprintf(r->options + length, sizeof r->options - length, " -D%s=%uu", CASE_CONSTANT_NAMES[i],
+                                   (unsigned)r->data.constants[i]);
 }
 
 static bool create_buffers(case_run *r)
@@ -49,8 +48,8 @@ static void release_buffers(case_run *r)
             clReleaseMemObject(buffers[i]);
 }
 
-static bool launch(case_run *r, cl_kernel kernel, const cl_mem *buffers, uint32_t buffer_count,
-                   uint32_t groups, cl_launch sizes)
+static bool launch(case_run *r, cl_kernel kernel, const cl_mem *buffers, uint32_t buffer_count, uint32_t groups,
+                   cl_launch sizes)
 {
     sizes.kernel = kernel;
     sizes.buffers = buffers;
@@ -112,8 +111,7 @@ static bool run_case(cl_host *host, const char *shaders, const softmax_case *c)
     write_options(&r);
     bool right = create_buffers(&r) && (c->splits ? run_state(&r) && run_finish(&r) : run_direct(&r)) &&
                  cl_host_read(host, r.o, r.data.o.words, r.data.o.word_count) &&
-                 cl_host_read(host, r.lse, r.data.lse.words, r.data.lse.word_count) &&
-                 case_check(&r.data, host->name);
+                 cl_host_read(host, r.lse, r.data.lse.words, r.data.lse.word_count) && case_check(&r.data, host->name);
     release_buffers(&r);
     case_destroy(&r.data);
     return right;

@@ -16,8 +16,8 @@ enum {
     CLI_NO_DEVICE = 77   /* no such device on this machine */
 };
 
-#define CLI_EXIT_CODES                                                                                       \
-    "Exit codes: 0 done, 1 failed, 2 bad usage or input, 3 unsupported by the device or this build,\n"       \
+#define CLI_EXIT_CODES                                                                                 \
+    "Exit codes: 0 done, 1 failed, 2 bad usage or input, 3 unsupported by the device or this build,\n" \
     "77 no such device. Results go to standard output, diagnostics to standard error.\n"
 
 #if defined(__GNUC__)

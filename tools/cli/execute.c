@@ -10,8 +10,7 @@ static int bind_tensor(job *j, const tensor_row *row)
 {
     const npy_array *array = &j->arrays[row->slot];
     fovea_buffer **buffer = &j->buffers[row->slot];
-    fovea_status status =
-        fovea_buffer_create(j->session.device, array->data_size ? array->data_size : 1, buffer);
+    fovea_status status = fovea_buffer_create(j->session.device, array->data_size ? array->data_size : 1, buffer);
     if (status == FOVEA_OK && array->data_size)
         status = fovea_buffer_upload(*buffer, 0, array->data, array->data_size);
     j->request.args.tensors[row->slot].buffer = *buffer;

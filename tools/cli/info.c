@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INFO(kind, member)                                                                                   \
-    {                                                                                                        \
-#member, kind, offsetof(fovea_device_info, member)                                                   \
+#define INFO(kind, member)                                 \
+    {                                                      \
+#member, kind, offsetof(fovea_device_info, member) \
     }
-#define LIMIT(kind, member)                                                                                  \
-    {                                                                                                        \
-#member, kind, offsetof(fovea_device_limits, member)                                                 \
+#define LIMIT(kind, member)                                  \
+    {                                                        \
+#member, kind, offsetof(fovea_device_limits, member) \
     }
 
 static const value_row info_rows[] = {
@@ -56,16 +56,11 @@ static void print_help(void)
 static const char *kind_name(fovea_device_kind kind)
 {
     switch (kind) {
-    case FOVEA_DEVICE_CPU:
-        return "cpu";
-    case FOVEA_DEVICE_INTEGRATED:
-        return "integrated";
-    case FOVEA_DEVICE_DISCRETE:
-        return "discrete";
-    case FOVEA_DEVICE_VIRTUAL:
-        return "virtual";
-    case FOVEA_DEVICE_OTHER:
-        break;
+    case FOVEA_DEVICE_CPU: return "cpu";
+    case FOVEA_DEVICE_INTEGRATED: return "integrated";
+    case FOVEA_DEVICE_DISCRETE: return "discrete";
+    case FOVEA_DEVICE_VIRTUAL: return "virtual";
+    case FOVEA_DEVICE_OTHER: break;
     }
     return "other";
 }
@@ -73,9 +68,8 @@ static const char *kind_name(fovea_device_kind kind)
 /* VK_MAKE_API_VERSION's packing as "1.3.275"; null where the device has none. */
 static json_t *api_version(uint32_t version)
 {
-    return version
-               ? json_sprintf("%u.%u.%u", (version >> 22) & 0x7fu, (version >> 12) & 0x3ffu, version & 0xfffu)
-               : json_null();
+    return version ? json_sprintf("%u.%u.%u", (version >> 22) & 0x7fu, (version >> 12) & 0x3ffu, version & 0xfffu)
+                   : json_null();
 }
 
 static json_t *tier_list(fovea_tier best)
@@ -200,17 +194,10 @@ int info_main(int argc, char **argv)
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         switch (option) {
-        case OPTION_JSON:
-            as_json = true;
-            break;
-        case OPTION_DEVICE:
-            device = optarg;
-            break;
-        case OPTION_HELP:
-            print_help();
-            return CLI_DONE;
-        default:
-            return cli_bad_option(option, argv, "info");
+        case OPTION_JSON: as_json = true; break;
+        case OPTION_DEVICE: device = optarg; break;
+        case OPTION_HELP: print_help(); return CLI_DONE;
+        default: return cli_bad_option(option, argv, "info");
         }
     }
     if (optind < argc)

@@ -30,8 +30,7 @@ static int load_description(job *j)
     if (code != CLI_DONE)
         return code;
     json_error_t error;
-    json_t *object =
-        json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
+    json_t *object = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
     free(bytes);
     if (!object)
         return cli_fail(CLI_USAGE, "%s:%d:%d: %s", path, error.line, error.column, error.text);
@@ -67,8 +66,8 @@ static int input_dtype(const job *j, const tensor_row *row, fovea_dtype *out)
     const char *path = j->options->paths[row->slot];
     const uint32_t said = j->request.dtypes[row->slot];
     if (!said && type == NPY_U16)
-        return cli_fail(CLI_USAGE, "--%s %s: uint16 data needs \"%s_dtype\": \"bf16\" in the description",
-                        row->option, path, row->name);
+        return cli_fail(CLI_USAGE, "--%s %s: uint16 data needs \"%s_dtype\": \"bf16\" in the description", row->option,
+                        path, row->name);
     *out = said ? (fovea_dtype)(said - 1) : type == NPY_F32 ? FOVEA_F32 : FOVEA_F16;
     if (stored_type(*out) != type)
         return cli_fail(CLI_USAGE, "%s_dtype is %s, but %s holds %s", row->name, fovea_dtype_name(*out), path,
@@ -76,8 +75,7 @@ static int input_dtype(const job *j, const tensor_row *row, fovea_dtype *out)
     return CLI_DONE;
 }
 
-static int bind_dim(dim_bindings *dims, const job *j, const tensor_row *row, const char *name,
-                    uint64_t extent)
+static int bind_dim(dim_bindings *dims, const job *j, const tensor_row *row, const char *name, uint64_t extent)
 {
     for (size_t i = 0; i < dims->count; i++) {
         const dim_binding *known = &dims->rows[i];
@@ -85,8 +83,8 @@ static int bind_dim(dim_bindings *dims, const job *j, const tensor_row *row, con
             continue;
         if (known->extent == extent)
             return CLI_DONE;
-        return cli_fail(CLI_USAGE, "--%s %s: wrong shape: %s is %" PRIu64 ", but %" PRIu64 " in %s",
-                        row->option, j->options->paths[row->slot], name, extent, known->extent, known->from);
+        return cli_fail(CLI_USAGE, "--%s %s: wrong shape: %s is %" PRIu64 ", but %" PRIu64 " in %s", row->option,
+                        j->options->paths[row->slot], name, extent, known->extent, known->from);
     }
     if (dims->count == DIMS_MAX)
         return cli_fail(CLI_FAILED, "operator table: too many dims");
@@ -132,8 +130,8 @@ static int load_input(job *j, const tensor_row *row, dim_bindings *dims)
     if (!npy_parse(j->memory[row->slot], size, array, reason, sizeof reason))
         return cli_fail(CLI_USAGE, "%s %s: %s", option, path, reason);
     if (array->rank != rank)
-        return cli_fail(CLI_USAGE, "%s %s: wrong shape: %u-D, must be %u-D", option, path,
-                        (unsigned)array->rank, (unsigned)rank);
+        return cli_fail(CLI_USAGE, "%s %s: wrong shape: %u-D, must be %u-D", option, path, (unsigned)array->rank,
+                        (unsigned)rank);
     fovea_dtype dtype = FOVEA_F32;
     code = input_dtype(j, row, &dtype);
     uint64_t extents[TENSOR_RANK] = {0};
@@ -186,8 +184,7 @@ static int check_distinct(const job *j, const tensor_row *row)
     for (size_t i = 0; i < j->spec->tensor_count; i++) {
         const tensor_row *other = &j->spec->tensors[i];
         const char *path = j->options->paths[other->slot];
-        if (other == row || other->role != TENSOR_OUTPUT || !path ||
-            !output_same(path, j->options->paths[row->slot]))
+        if (other == row || other->role != TENSOR_OUTPUT || !path || !output_same(path, j->options->paths[row->slot]))
             continue;
         return cli_fail(CLI_USAGE, "--%s and --%s name the same file %s", row->option, other->option, path);
     }

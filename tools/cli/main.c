@@ -35,22 +35,17 @@ int cli_fail(int code, const char *format, ...)
 int cli_status_code(fovea_status status)
 {
     switch (status) {
-    case FOVEA_OK:
-        return CLI_DONE;
-    case FOVEA_INVALID:
-        return CLI_USAGE;
-    case FOVEA_UNSUPPORTED:
-        return CLI_UNSUPPORTED;
-    case FOVEA_NO_DEVICE:
-        return CLI_NO_DEVICE;
+    case FOVEA_OK: return CLI_DONE;
+    case FOVEA_INVALID: return CLI_USAGE;
+    case FOVEA_UNSUPPORTED: return CLI_UNSUPPORTED;
+    case FOVEA_NO_DEVICE: return CLI_NO_DEVICE;
     case FOVEA_OUT_OF_HOST_MEMORY:
     case FOVEA_OUT_OF_DEVICE_MEMORY:
     case FOVEA_COMPILE_FAILED:
     case FOVEA_DEVICE_LOST:
     case FOVEA_TIMEOUT:
     case FOVEA_CACHE:
-    case FOVEA_INTERNAL:
-        break;
+    case FOVEA_INTERNAL: break;
     }
     return CLI_FAILED;
 }

@@ -113,10 +113,9 @@ static bool parse_descr(parser *p, npy_array *array)
         }
     }
     if (descr.length > 1 && descr.start[0] == '>')
-        return refuse(p, "big-endian data ('%.*s') is not read; store it with dtype.newbyteorder('<')",
-                      descr.length, descr.start);
-    return refuse(p, "dtype '%.*s' is not read; dtypes are float32, float16 and uint16", descr.length,
-                  descr.start);
+        return refuse(p, "big-endian data ('%.*s') is not read; store it with dtype.newbyteorder('<')", descr.length,
+                      descr.start);
+    return refuse(p, "dtype '%.*s' is not read; dtypes are float32, float16 and uint16", descr.length, descr.start);
 }
 
 static bool parse_order(parser *p)
@@ -255,8 +254,7 @@ bool npy_parse(const uint8_t *bytes, size_t size, npy_array *out_array, char *re
     if (major > 1)
         length |= (uint64_t)bytes[10] << 16 | (uint64_t)bytes[11] << 24;
     if (length > size - start)
-        return refuse(&p, "truncated header: it claims %" PRIu64 " bytes, the file has %zu more", length,
-                      size - start);
+        return refuse(&p, "truncated header: it claims %" PRIu64 " bytes, the file has %zu more", length, size - start);
     p.at = (const char *)bytes + start;
     p.end = p.at + length;
     if (!parse_header(&p, out_array) || !count_bytes(&p, out_array))
@@ -273,8 +271,8 @@ void npy_write(FILE *stream, const npy_array *array)
     length += (size_t)snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (",
                                types[array->type].descr);
     for (uint32_t i = 0; i < array->rank; i++)
-        length += (size_t)snprintf(header + length, sizeof header - length, i ? ", %" PRIu64 : "%" PRIu64,
-                                   array->shape[i]);
+        length +=
+            (size_t)snprintf(header + length, sizeof header - length, i ? ", %" PRIu64 : "%" PRIu64, array->shape[i]);
     length += (size_t)snprintf(header + length, sizeof header - length, array->rank == 1 ? ",), }" : "), }");
     while ((prefix + length + 1) % ALIGNMENT)
         header[length++] = ' ';

@@ -71,8 +71,8 @@ static fovea_status create_softmax(fovea_device *device, const request *r, fovea
 }
 
 const operator_row operators[] = {
-    {"softmax", "exact softmax attention, o = softmax(scale * q k^T + mask) v", create_softmax,
-     softmax_tensors, COUNT(softmax_tensors), softmax_tables, COUNT(softmax_tables)},
+    {"softmax", "exact softmax attention, o = softmax(scale * q k^T + mask) v", create_softmax, softmax_tensors,
+     COUNT(softmax_tensors), softmax_tables, COUNT(softmax_tables)},
 };
 const size_t operator_count = COUNT(operators);
 

@@ -13,20 +13,14 @@ _Static_assert(sizeof(fovea_tier) == sizeof(uint32_t), "a choice is stored as 32
 static const char *json_type_name(const json_t *value)
 {
     switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        return "an object";
-    case JSON_ARRAY:
-        return "an array";
-    case JSON_STRING:
-        return "a string";
+    case JSON_OBJECT: return "an object";
+    case JSON_ARRAY: return "an array";
+    case JSON_STRING: return "a string";
     case JSON_INTEGER:
-    case JSON_REAL:
-        return "a number";
+    case JSON_REAL: return "a number";
     case JSON_TRUE:
-    case JSON_FALSE:
-        return "a boolean";
-    case JSON_NULL:
-        break;
+    case JSON_FALSE: return "a boolean";
+    case JSON_NULL: break;
     }
     return "null";
 }
@@ -37,8 +31,7 @@ static void list_names(const key_name *names, char *text, size_t room)
     size_t length = 0;
     text[0] = 0;
     for (const key_name *n = names; n && n->name && length < room; n++)
-        length +=
-            (size_t)snprintf(text + length, room - length, "%s\"%s\"", n == names ? "" : " | ", n->name);
+        length += (size_t)snprintf(text + length, room - length, "%s\"%s\"", n == names ? "" : " | ", n->name);
 }
 
 /* What a value of this key looks like. */
@@ -47,18 +40,12 @@ static void describe_type(const key_row *row, char *text, size_t room)
     char names[TYPE_ROOM];
     list_names(row->names, names, sizeof names);
     switch (row->kind) {
-    case KEY_FLAG:
-        snprintf(text, room, "true | false | 1 | 0");
-        return;
+    case KEY_FLAG: snprintf(text, room, "true | false | 1 | 0"); return;
     case KEY_COUNT:
         snprintf(text, room, "integer 0..%lu%s%s", (unsigned long)UINT32_MAX, names[0] ? " | " : "", names);
         return;
-    case KEY_REAL:
-        snprintf(text, room, "number");
-        return;
-    case KEY_CHOICE:
-        snprintf(text, room, "%s", names);
-        return;
+    case KEY_REAL: snprintf(text, room, "number"); return;
+    case KEY_CHOICE: snprintf(text, room, "%s", names); return;
     }
 }
 
@@ -178,15 +165,13 @@ static const key_row *find_key(const key_table *tables, size_t count, const char
 int keys_parse(const key_table *tables, size_t count, const char *path, const json_t *object, request *out)
 {
     if (!json_is_object(object))
-        return cli_fail(CLI_USAGE, "%s: a description is a JSON object, not %s", path,
-                        json_type_name(object));
+        return cli_fail(CLI_USAGE, "%s: a description is a JSON object, not %s", path, json_type_name(object));
     void *at = json_object_iter((json_t *)(uintptr_t)object);
     for (; at; at = json_object_iter_next((json_t *)(uintptr_t)object, at)) {
         const char *name = json_object_iter_key(at);
         const key_row *row = find_key(tables, count, name);
         if (!row)
-            return cli_fail(CLI_USAGE, "%s: unknown key \"%s\"; the operator's --help lists all keys", path,
-                            name);
+            return cli_fail(CLI_USAGE, "%s: unknown key \"%s\"; the operator's --help lists all keys", path, name);
         const int code = parse_key(row, path, json_object_iter_value(at), out);
         if (code != CLI_DONE)
             return code;

@@ -36,8 +36,8 @@ typedef struct key_name {
 typedef struct key_row {
     const char *name;
     key_kind kind;
-    size_t offset;       /* in a request */
-    const char *initial; /* default, as JSON; NULL: not set, and `absent` says in the help what then holds */
+    size_t offset;         /* in a request */
+    const char *initial;   /* default, as JSON; NULL: not set, and `absent` says in the help what then holds */
     const key_name *names; /* CHOICE: all values; COUNT: legal beside numbers, or NULL */
     const char *help;
     const char *absent;

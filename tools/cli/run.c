@@ -50,8 +50,7 @@ static void print_help(const operator_row *spec)
         const tensor_row *row = &spec->tensors[i];
         printf(row->optional ? " [--%s FILE]" : " --%s FILE", row->option);
     }
-    printf(" [option ...]\n\n%s\n\nArrays, .npy files (version 1 to 3, C order, little-endian):\n",
-           spec->summary);
+    printf(" [option ...]\n\n%s\n\nArrays, .npy files (version 1 to 3, C order, little-endian):\n", spec->summary);
     for (size_t i = 0; i < spec->tensor_count; i++)
         print_tensor(&spec->tensors[i]);
     fputs("  dtypes: float32; float16; bfloat16 as uint16, with the key x_dtype \"bf16\"\n"
@@ -86,23 +85,12 @@ static int parse_repeat(const char *text, uint32_t *out)
 static int apply_option(int option, run_options *out)
 {
     switch (option) {
-    case OPTION_DESC:
-        out->description = optarg;
-        return CLI_DONE;
-    case OPTION_DEVICE:
-        out->device = optarg;
-        return CLI_DONE;
-    case OPTION_EXPLAIN:
-        out->explain = true;
-        return CLI_DONE;
-    case OPTION_JSON:
-        out->json = true;
-        return CLI_DONE;
-    case OPTION_REPEAT:
-        return parse_repeat(optarg, &out->repeat);
-    default:
-        out->paths[option - TENSOR_OPTION] = optarg;
-        return CLI_DONE;
+    case OPTION_DESC: out->description = optarg; return CLI_DONE;
+    case OPTION_DEVICE: out->device = optarg; return CLI_DONE;
+    case OPTION_EXPLAIN: out->explain = true; return CLI_DONE;
+    case OPTION_JSON: out->json = true; return CLI_DONE;
+    case OPTION_REPEAT: return parse_repeat(optarg, &out->repeat);
+    default: out->paths[option - TENSOR_OPTION] = optarg; return CLI_DONE;
     }
 }
 
@@ -122,8 +110,7 @@ static int check_required(const operator_row *spec, const run_options *options)
     for (size_t i = 0; i < spec->tensor_count; i++) {
         const tensor_row *row = &spec->tensors[i];
         if (!row->optional && !options->paths[row->slot])
-            return cli_fail(CLI_USAGE, "--%s FILE is missing; see fovea run %s --help",
-                            row->option, spec->name);
+            return cli_fail(CLI_USAGE, "--%s FILE is missing; see fovea run %s --help", row->option, spec->name);
     }
     return CLI_DONE;
 }

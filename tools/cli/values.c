@@ -53,10 +53,8 @@ static json_t *row_value(const value_row *row, const void *base)
 {
     const char *member = (const char *)base + row->offset;
     switch (row->kind) {
-    case VALUE_TEXT:
-        return values_string(member);
-    case VALUE_LINES:
-        return lines_value(member);
+    case VALUE_TEXT: return values_string(member);
+    case VALUE_LINES: return lines_value(member);
     case VALUE_TIER: {
         fovea_tier tier;
         memcpy(&tier, member, sizeof tier);
@@ -75,8 +73,7 @@ static json_t *row_value(const value_row *row, const void *base)
     case VALUE_U32:
     case VALUE_BOUND:
     case VALUE_KNOWN:
-    case VALUE_FLAG:
-        break;
+    case VALUE_FLAG: break;
     }
     uint32_t value;
     memcpy(&value, member, sizeof value);

@@ -55,9 +55,8 @@ static VkDevice open_device(void)
     printf("device %s\ndriver %s\n", properties.properties.deviceName, driver.driverInfo);
 
     const float priority = 1.0f;
-    const VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-                                           .queueCount = 1,
-                                           .pQueuePriorities = &priority};
+    const VkDeviceQueueCreateInfo queue = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueCount = 1, .pQueuePriorities = &priority};
     VkPhysicalDeviceSubgroupSizeControlFeatures sizes = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
         .subgroupSizeControl = VK_TRUE,
@@ -86,9 +85,8 @@ static VkPipelineLayout create_layout(VkDevice device, uint32_t bindings, uint32
                                                  .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
                                                  .descriptorCount = 1,
                                                  .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
-    const VkDescriptorSetLayoutCreateInfo set_info = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-                                                      .bindingCount = bindings,
-                                                      .pBindings = list};
+    const VkDescriptorSetLayoutCreateInfo set_info = {
+        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO, .bindingCount = bindings, .pBindings = list};
     VkDescriptorSetLayout set;
     check(vkCreateDescriptorSetLayout(device, &set_info, NULL, &set), "vkCreateDescriptorSetLayout");
     const VkPushConstantRange range = {VK_SHADER_STAGE_COMPUTE_BIT, 0, parameter_bytes};
@@ -102,8 +100,8 @@ static VkPipelineLayout create_layout(VkDevice device, uint32_t bindings, uint32
     return layout;
 }
 
-static VkPipeline create_pipeline(VkDevice device, const fv_module *module, VkPipelineLayout layout,
-                                  uint32_t subgroup, const uint32_t constants[CONSTANTS])
+static VkPipeline create_pipeline(VkDevice device, const fv_module *module, VkPipelineLayout layout, uint32_t subgroup,
+                                  const uint32_t constants[CONSTANTS])
 {
     VkSpecializationMapEntry entries[CONSTANTS];
     for (uint32_t i = 0; i < CONSTANTS; i++)
@@ -119,8 +117,8 @@ static VkPipeline create_pipeline(VkDevice device, const fv_module *module, VkPi
         .requiredSubgroupSize = subgroup};
     const VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-        .flags = VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR |
-                 VK_PIPELINE_CREATE_CAPTURE_INTERNAL_REPRESENTATIONS_BIT_KHR,
+        .flags =
+            VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR | VK_PIPELINE_CREATE_CAPTURE_INTERNAL_REPRESENTATIONS_BIT_KHR,
         .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
                   .pNext = subgroup ? &required : NULL,
                   .flags = subgroup ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT : 0,
@@ -136,12 +134,11 @@ static VkPipeline create_pipeline(VkDevice device, const fv_module *module, VkPi
 
 static void print_statistics(VkDevice device, const VkPipelineExecutableInfoKHR *executable)
 {
-    const PFN_vkGetPipelineExecutableStatisticsKHR get = (PFN_vkGetPipelineExecutableStatisticsKHR)
-        vkGetDeviceProcAddr(device, "vkGetPipelineExecutableStatisticsKHR");
+    const PFN_vkGetPipelineExecutableStatisticsKHR get =
+        (PFN_vkGetPipelineExecutableStatisticsKHR)vkGetDeviceProcAddr(device, "vkGetPipelineExecutableStatisticsKHR");
     VkPipelineExecutableStatisticKHR list[LIST_MAX];
     for (uint32_t i = 0; i < LIST_MAX; i++)
-        list[i] = (VkPipelineExecutableStatisticKHR){.sType =
-                                                         VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_STATISTIC_KHR};
+        list[i] = (VkPipelineExecutableStatisticKHR){.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_STATISTIC_KHR};
     uint32_t count = LIST_MAX;
     check(get(device, executable, &count, list), "vkGetPipelineExecutableStatisticsKHR");
     for (uint32_t i = 0; i < count; i++) {
