@@ -101,6 +101,11 @@ bool test_is_cpu(void)
     return strncmp(test.info.id, "cpu", 3) == 0;
 }
 
+bool test_compiles_kernels(void)
+{
+    return strncmp(test.info.id, "vulkan", 6) == 0;
+}
+
 bool test_takes_number(int n)
 {
     return (uint32_t)n % test.parts == test.part;
@@ -232,6 +237,8 @@ static bool parse_argument(const char *argument)
         test.validation = (uint32_t)strtoul(value, NULL, 10);
     else if ((value = value_of(argument, "compile")))
         test.compile = (uint32_t)strtoul(value, NULL, 10);
+    else if ((value = value_of(argument, "planner")))
+        test.planner = (uint32_t)strtoul(value, NULL, 10);
     else if ((value = value_of(argument, "seed")))
         test.seed = strtoull(value, NULL, 10);
     else

@@ -1,6 +1,7 @@
 /* What every suite shares: the device under test, its limits profile, what the library logged, and the runner.
  *
- * A suite is run as  test_x [device=cpu] [profile=desktop] [level=quick] [part=0/1] [validation=0] [compile=0] [seed=1].
+ * A suite is run as
+ *   test_x [device=cpu] [profile=desktop] [level=quick] [part=0/1] [validation=0] [compile=0] [planner=0] [seed=1]
  * Exit 0 passed, 1 failed, 77 the device is not on this machine (0 where FOVEA_TEST_TAP is set: a reader of TAP takes the
  * skip from the plan, and any other status for an error). The environment variable FOVEA_TEST_REQUIRE, a
  * list such as "lavapipe,swiftshader", makes an absent device a failure instead. */
@@ -38,7 +39,7 @@ typedef struct test_context {
     const test_profile *profile;
     case_level level;     /* cases above it are left out */
     uint32_t part, parts; /* this process takes every parts-th group of cases, beginning with part */
-    uint32_t validation, compile;
+    uint32_t validation, compile, planner;
     uint64_t seed;
     fovea_device_info info;
     fovea_device_params params;               /* opens the device under test again */
@@ -59,6 +60,7 @@ bool test_takes_number(int n);
 
 /* Whether the device is the CPU itself, where kernels cost nothing to make. */
 bool test_is_cpu(void);
+bool test_compiles_kernels(void); /* in a driver, for seconds each */
 
 /* Keeps an op of test.opened for a while and destroys it later: ops of the same kind made meanwhile share its kernels,
  * which drivers take seconds to compile. */

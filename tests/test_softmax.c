@@ -1,13 +1,21 @@
 /* Softmax attention on one device under one limits profile: the case table against the reference. */
 #include "test_softmax.h"
 
+/* Drivers compile kernels for seconds, those for many rows longest. One case of four is left to the planner, which makes
+ * kernels for many and for few rows; the others force a smaller candidate. planner=1 leaves all to it. */
+static uint32_t tile_of(int n)
+{
+    static const uint32_t tiles[] = {0, 2, 3, 2};
+    return test_compiles_kernels() && !test.planner ? tiles[n % 4] : 0;
+}
+
 START_TEST(table)
 {
     const test_case *c = &test_cases[_i];
     if (!test_takes(c))
         return;
     /* Half of the cases bring their own workspace. */
-    const trial_options options = {.workspace = _i % 2 ? TRIAL_EXACT : TRIAL_OWN};
+    const trial_options options = {.workspace = _i % 2 ? TRIAL_EXACT : TRIAL_OWN, .tile = tile_of(_i)};
     trial_case(c, &options);
 }
 END_TEST
@@ -23,7 +31,7 @@ START_TEST(random_cases)
         return;
     const uint64_t work = _i % 8 ? random_work[test.level] / 4 : random_work[test.level];
     const test_case c = case_random(test.seed, (uint32_t)_i, work, name);
-    const trial_options options = {.workspace = _i % 2 ? TRIAL_LARGER : TRIAL_OWN};
+    const trial_options options = {.workspace = _i % 2 ? TRIAL_LARGER : TRIAL_OWN, .tile = tile_of(_i)};
     trial_case(&c, &options);
 }
 END_TEST
@@ -32,7 +40,8 @@ void add_table_tests(Suite *suite)
 {
     TCase *c = tcase_create("table");
     tcase_add_loop_test(c, table, 0, (int)test_case_count);
-    tcase_add_loop_test(c, random_cases, 0, (test_is_cpu() ? random_count : random_count_compiled)[test.level]);
+    tcase_add_loop_test(c, random_cases, 0,
+                        (test_compiles_kernels() ? random_count_compiled : random_count)[test.level]);
     suite_add_tcase(suite, c);
 }
 
