@@ -19,6 +19,8 @@ enum {
     FV_BINDINGS_MAX = 8,
     FV_CONSTANTS_MAX = 32,
     FV_PARAMETERS_MAX = 32, /* 32-bit words: the 128 bytes that every Vulkan device has */
+    FV_STAMPS_OWN = 2,      /* time stamps of the library itself, behind the caller's */
+    FV_STAMPS_MAX = FOVEA_STAMPS + FV_STAMPS_OWN,
 };
 
 /* ---- capabilities ---------------------------------------------------------------------------------------- */
@@ -32,6 +34,7 @@ typedef struct fv_caps {
     bool subgroup_size_control; /* a kernel may ask for a subgroup size and for full subgroups */
     bool nan_preserved;         /* shaderSignedZeroInfNanPreserveFloat32 */
     bool pipeline_statistics;   /* kernel_stats tells registers and spills */
+    bool stamps;                /* the device keeps time */
     double assumed_flops_per_s; /* what the planner assumes until a rate is measured */
 } fv_caps;
 
@@ -93,7 +96,8 @@ typedef enum fv_command_kind {
     FV_COMMAND_DISPATCH,
     FV_COMMAND_COPY,
     FV_COMMAND_FILL,
-    FV_COMMAND_BARRIER /* all earlier writes are seen by all later commands */
+    FV_COMMAND_BARRIER, /* all earlier writes are seen by all later commands */
+    FV_COMMAND_STAMP    /* the time when all earlier commands have ended */
 } fv_command_kind;
 
 typedef struct fv_dispatch {
@@ -118,6 +122,7 @@ typedef struct fv_command {
         fv_dispatch dispatch;
         fv_copy copy;
         fv_fill fill;
+        uint32_t stamp; /* below FV_STAMPS_MAX */
     };
 } fv_command;
 
@@ -156,6 +161,9 @@ struct fv_backend {
     fovea_status (*wait)(fv_device *device);
     /* Runs a list of its own at once and waits for it, within the timeout, without touching the open list. */
     fovea_status (*execute)(fv_device *device, const fv_command *commands, uint32_t count);
+    /* Reads stamps that were recorded, of work that is done: seconds of the device's own clock. TIMEOUT: not done yet.
+     * NULL: caps.stamps is false. */
+    fovea_status (*read_stamps)(fv_device *device, uint32_t first, uint32_t count, double *out_seconds);
     /* Whether the device is lost. Once true, always true; every call above then returns DEVICE_LOST. */
     bool (*lost)(const fv_device *device);
 };

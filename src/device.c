@@ -223,7 +223,10 @@ fovea_status fovea_device_submit(fovea_device *device)
     if (!device)
         return FOVEA_INVALID;
     device->unsent_s = 0.0;
-    return device->backend->submit(device->driver);
+    const fovea_status status = device->backend->submit(device->driver);
+    if (status != FOVEA_OK)
+        device->stamped = 0; /* those of a list that was dropped hold nothing */
+    return status;
 }
 
 fovea_status fv_device_spend(fovea_device *device, double seconds)

@@ -15,6 +15,7 @@ struct fovea_device {
     fovea_device_params params; /* complete; strings are not kept */
     fovea_device_limits limits; /* clamped */
     fovea_tier tier;            /* the best one in force */
+    uint64_t stamped;           /* bit i: time stamp i was recorded */
     double unsent_s;            /* estimated device time recorded since the last submit or cut */
     pthread_mutex_t lock;       /* guards `pipelines`; held while kernels are created and tested, so never by a run */
     fv_pipeline *pipelines;     /* shared between ops */

@@ -2,17 +2,9 @@
 #include "kernels.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "compile.h"
 #include "modules.h"
-
-double fv_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static bool same_desc(const fv_kernel_desc *a, const fv_kernel_desc *b)
 {

@@ -19,7 +19,4 @@ struct fv_pipeline {
 fovea_status fv_pipeline_get(fovea_device *device, const fv_kernel_desc *desc, fv_pipeline **out_pipeline);
 void fv_pipeline_put(fovea_device *device, fv_pipeline *pipeline);
 
-/* Seconds of a clock that only goes forward. */
-double fv_seconds(void);
-
 #endif

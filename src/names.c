@@ -30,6 +30,23 @@ const char *fovea_tier_name(fovea_tier tier)
     return "not a fovea_tier";
 }
 
+const char *fovea_rate_name(fovea_rate rate)
+{
+    switch (rate) {
+    case FOVEA_RATE_FMA_F32: return "fma_f32";
+    case FOVEA_RATE_FMA_F16: return "fma_f16";
+    case FOVEA_RATE_FMA_BF16: return "fma_bf16";
+    case FOVEA_RATE_EXP2: return "exp2";
+    case FOVEA_RATE_SHARED: return "shared";
+    case FOVEA_RATE_COPY: return "copy";
+    case FOVEA_RATE_DISPATCH: return "dispatch";
+    case FOVEA_RATE_BARRIER: return "barrier";
+    case FOVEA_RATE_SUBMIT: return "submit";
+    case FOVEA_RATE_COUNT: break;
+    }
+    return "not a fovea_rate";
+}
+
 const char *fovea_dtype_name(fovea_dtype dtype)
 {
     switch (dtype) {

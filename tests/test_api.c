@@ -34,6 +34,7 @@ static void add(Suite *suite)
     add_run_tests(suite);
     add_explain_tests(suite);
     add_limit_tests(suite);
+    add_measure_tests(suite);
     add_memory_tests(suite);
 }
 

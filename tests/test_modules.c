@@ -1,4 +1,5 @@
 /* The embedded modules: what their SPIR-V declares is what the ABI headers say, and they stay few and small. */
+#include "abi/measure.h"
 #include "abi/softmax.h"
 #include "compile.h"
 #include "modules.h"
@@ -36,6 +37,8 @@ typedef struct abi_kernel {
     uint32_t buffer_count;
     const abi_parameter *parameters;
     uint32_t parameter_count;
+    const abi_constant *constants;
+    uint32_t constant_count;
 } abi_kernel;
 
 #define ROW_IN(i, n)    {i, #n, ACCESS_IN},
@@ -44,7 +47,8 @@ typedef struct abi_kernel {
 #define ROW_PARAM(t, n) {#t, #n},
 #define ROW_CONST(i, n) {i, #n},
 
-static const abi_constant constants[] = {SOFTMAX_CONSTANTS(ROW_CONST)};
+static const abi_constant softmax_constants[] = {SOFTMAX_CONSTANTS(ROW_CONST)};
+static const abi_constant measure_constants[] = {MEASURE_CONSTANTS(ROW_CONST)};
 static const abi_buffer direct_buffers[] = {SOFTMAX_DIRECT_BUFFERS(ROW_IN, ROW_OUT, ROW_IO)};
 static const abi_buffer state_buffers[] = {SOFTMAX_STATE_BUFFERS(ROW_IN, ROW_OUT, ROW_IO)};
 static const abi_buffer finish_buffers[] = {SOFTMAX_FINISH_BUFFERS(ROW_IN, ROW_OUT, ROW_IO)};
@@ -52,15 +56,20 @@ static const abi_parameter direct_parameters[] = {SOFTMAX_DIRECT_PARAMS(ROW_PARA
 static const abi_parameter state_parameters[] = {SOFTMAX_STATE_PARAMS(ROW_PARAM)};
 static const abi_parameter finish_parameters[] = {SOFTMAX_FINISH_PARAMS(ROW_PARAM)};
 
+static const abi_buffer measure_buffers[] = {MEASURE_BUFFERS(ROW_IN, ROW_OUT, ROW_IO)};
+static const abi_parameter measure_parameters[] = {MEASURE_PARAMS(ROW_PARAM)};
+
 #define COUNT(list) (uint32_t)(sizeof list / sizeof list[0])
-#define KERNEL(text, name)                                                                       \
-    {                                                                                            \
-        text, name##_buffers, COUNT(name##_buffers), name##_parameters, COUNT(name##_parameters) \
+#define KERNEL(text, name, constants)                                                                        \
+    {                                                                                                        \
+        text, name##_buffers, COUNT(name##_buffers), name##_parameters, COUNT(name##_parameters), constants, \
+            COUNT(constants)                                                                                 \
     }
 static const abi_kernel kernels[] = {
-    KERNEL("softmax_direct", direct),
-    KERNEL("softmax_state", state),
-    KERNEL("softmax_finish", finish),
+    KERNEL("softmax_direct", direct, softmax_constants), KERNEL("softmax_state", state, softmax_constants),
+    KERNEL("softmax_finish", finish, softmax_constants), KERNEL("measure_fma", measure, measure_constants),
+    KERNEL("measure_exp2", measure, measure_constants),  KERNEL("measure_shared", measure, measure_constants),
+    KERNEL("measure_copy", measure, measure_constants),
 };
 
 static const abi_kernel *abi_of(const fv_module *module)
@@ -159,7 +168,7 @@ static void check_parameters(const reflection *r, const fv_module *module, const
     }
 }
 
-static void check_constants(const reflection *r, const fv_module *module)
+static void check_constants(const reflection *r, const fv_module *module, const abi_kernel *abi)
 {
     const spvc_specialization_constant *list = NULL;
     size_t count = 0;
@@ -170,10 +179,10 @@ static void check_constants(const reflection *r, const fv_module *module)
         if (id == LOCAL_SIZE_ID)
             continue;
         const char *name = spvc_compiler_get_name(r->compiler, list[i].id);
-        ck_assert_msg(id < COUNT(constants), "%s: constant id %u", module->name, id);
-        ck_assert_uint_eq(constants[id].id, id);
-        ck_assert_msg(!name || !*name || strcmp(name, constants[id].name) == 0, "%s: constant %u is %s, not %s",
-                      module->name, id, name, constants[id].name);
+        ck_assert_msg(id < abi->constant_count, "%s: constant id %u", module->name, id);
+        ck_assert_uint_eq(abi->constants[id].id, id);
+        ck_assert_msg(!name || !*name || strcmp(name, abi->constants[id].name) == 0, "%s: constant %u is %s, not %s",
+                      module->name, id, name, abi->constants[id].name);
     }
 }
 
@@ -183,7 +192,7 @@ static void check_module(const fv_module *module, const uint32_t *words, size_t 
     reflection r = reflect(words, word_count);
     check_buffers(&r, module, abi);
     check_parameters(&r, module, abi);
-    check_constants(&r, module);
+    check_constants(&r, module, abi);
     spvc_context_destroy(r.context);
 }
 

@@ -97,6 +97,7 @@ static fovea_status open_device(fv_host *host, const fovea_device_params *params
     caps->limits = native_limits(device->threads);
     caps->native = true;
     caps->nan_preserved = true;
+    caps->stamps = true;
     caps->assumed_flops_per_s = device->isa->flops_per_s * device->threads;
     *out_device = &device->base;
     return FOVEA_OK;
@@ -154,9 +155,10 @@ static void buffer_unmap(fv_buffer *base, uint64_t offset, uint64_t size)
 
 static const cpu_native *find_native(const cpu_isa *isa, const char *kernel)
 {
-    for (const cpu_native *native = isa->natives; native->kernel; native++)
-        if (strcmp(native->kernel, kernel) == 0)
-            return native;
+    for (uint32_t family = 0; family < CPU_FAMILIES; family++)
+        for (const cpu_native *native = isa->tables[family]; native->kernel; native++)
+            if (strcmp(native->kernel, kernel) == 0)
+                return native;
     return NULL;
 }
 
@@ -244,5 +246,6 @@ const fv_backend fv_backend_cpu = {
     .submit = fv_cpu_submit,
     .wait = fv_cpu_wait,
     .execute = fv_cpu_execute,
+    .read_stamps = fv_cpu_read_stamps,
     .lost = lost,
 };

@@ -60,6 +60,7 @@ static void run_commands(cpu_device *device, const fv_command *commands, uint32_
             break;
         case FV_COMMAND_FILL: run_fill(&command->fill); break;
         case FV_COMMAND_BARRIER: break;
+        case FV_COMMAND_STAMP: device->stamps[command->stamp] = fv_seconds(); break;
         }
     }
     pthread_mutex_unlock(&device->run_lock);
@@ -98,5 +99,11 @@ fovea_status fv_cpu_wait(fv_device *base)
 fovea_status fv_cpu_execute(fv_device *base, const fv_command *commands, uint32_t count)
 {
     run_commands((cpu_device *)base, commands, count);
+    return FOVEA_OK;
+}
+
+fovea_status fv_cpu_read_stamps(fv_device *base, uint32_t first, uint32_t count, double *out_seconds)
+{
+    memcpy(out_seconds, ((cpu_device *)base)->stamps + first, count * sizeof *out_seconds);
     return FOVEA_OK;
 }

@@ -19,9 +19,10 @@ typedef struct cpu_device {
     cpu_pool *pool;
     fv_command *list; /* [LIST_COMMANDS] */
     uint32_t list_count;
-    pthread_mutex_t run_lock; /* one list runs at a time; guards pool and scratch */
-    unsigned char *scratch;   /* threads * scratch_size bytes, grown by kernel_create */
-    size_t scratch_size;      /* bytes of one thread, a multiple of 64 */
+    double stamps[FV_STAMPS_MAX]; /* seconds */
+    pthread_mutex_t run_lock;     /* one list runs at a time; guards pool and scratch */
+    unsigned char *scratch;       /* threads * scratch_size bytes, grown by kernel_create */
+    size_t scratch_size;          /* bytes of one thread, a multiple of 64 */
 } cpu_device;
 
 typedef struct cpu_buffer {
@@ -35,10 +36,11 @@ typedef struct cpu_kernel {
     uint32_t constants[FV_CONSTANTS_MAX];
 } cpu_kernel;
 
-/* commands.c: the four calls of fv_backend that carry commands. */
+/* commands.c: the calls of fv_backend that carry commands. */
 fovea_status fv_cpu_record(fv_device *device, const fv_command *commands, uint32_t count);
 fovea_status fv_cpu_submit(fv_device *device);
 fovea_status fv_cpu_wait(fv_device *device);
 fovea_status fv_cpu_execute(fv_device *device, const fv_command *commands, uint32_t count);
+fovea_status fv_cpu_read_stamps(fv_device *device, uint32_t first, uint32_t count, double *out_seconds);
 
 #endif

@@ -31,6 +31,11 @@ static int runs_always(void)
     return 1;
 }
 
+#define TABLES(isa)                                \
+    {                                              \
+        fv_cpu_softmax_##isa, fv_cpu_measure_##isa \
+    }
+
 typedef struct candidate {
     cpu_isa isa;
     int (*runs)(void);
@@ -38,15 +43,15 @@ typedef struct candidate {
 
 static const candidate candidates[] = {
 #if defined(FV_CPU_WITH_AVX512)
-    {{"avx512f", 1, 60e9, fv_cpu_natives_avx512}, runs_avx512},
+    {{"avx512f", 1, 60e9, TABLES(avx512)}, runs_avx512},
 #endif
 #if defined(FV_CPU_WITH_AVX2)
-    {{"avx2+fma+f16c", 1, 40e9, fv_cpu_natives_avx2}, runs_avx2},
+    {{"avx2+fma+f16c", 1, 40e9, TABLES(avx2)}, runs_avx2},
 #endif
 #if defined(__aarch64__)
-    {{"neon", 1, 12e9, fv_cpu_natives_baseline}, runs_always},
+    {{"neon", 1, 12e9, TABLES(baseline)}, runs_always},
 #else
-    {{"baseline", 0, 10e9, fv_cpu_natives_baseline}, runs_always},
+    {{"baseline", 0, 10e9, TABLES(baseline)}, runs_always},
 #endif
 };
 

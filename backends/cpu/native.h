@@ -22,21 +22,29 @@ typedef struct cpu_native {
     void (*run)(const cpu_call *call);
 } cpu_native;
 
+enum { CPU_FAMILIES = 2 };
+
 /* An instruction set: its kernels and what is known of it. */
 typedef struct cpu_isa {
     const char *name;
-    int extended;              /* more than every CPU of its architecture has */
-    double flops_per_s;        /* of one thread in the softmax kernel, a cautious figure */
-    const cpu_native *natives; /* ended by kernel NULL */
+    int extended;                           /* more than every CPU of its architecture has */
+    double flops_per_s;                     /* of one thread in the softmax kernel, a cautious figure */
+    const cpu_native *tables[CPU_FAMILIES]; /* each ended by kernel NULL */
 } cpu_isa;
 
-/* The kernels of each instruction set that was compiled, in the translation unit named after it. */
-extern const cpu_native fv_cpu_natives_baseline[];
+/* The kernels of a family for each instruction set: a translation unit defines FV_CPU_TABLE(family)[], and is compiled
+ * once for each with FV_CPU_ISA as its name. */
+#define FV_CPU_PASTE_(family, isa) fv_cpu_##family##_##isa
+#define FV_CPU_PASTE(family, isa)  FV_CPU_PASTE_(family, isa)
+#define FV_CPU_TABLE(family)       FV_CPU_PASTE(family, FV_CPU_ISA)
+#define FV_CPU_DECLARE(isa)        extern const cpu_native fv_cpu_softmax_##isa[], fv_cpu_measure_##isa[]
+
+FV_CPU_DECLARE(baseline);
 #ifdef FV_CPU_WITH_AVX2
-extern const cpu_native fv_cpu_natives_avx2[];
+FV_CPU_DECLARE(avx2);
 #endif
 #ifdef FV_CPU_WITH_AVX512
-extern const cpu_native fv_cpu_natives_avx512[];
+FV_CPU_DECLARE(avx512);
 #endif
 
 /* Instruction sets that this machine runs, best first, the baseline last. `index` beyond them: NULL. */

@@ -403,7 +403,7 @@ static size_t finish_scratch(const uint32_t *constants)
     return columns_of(constants) * sizeof(float);
 }
 
-const cpu_native FV_CPU_NATIVES[] = {
+const cpu_native FV_CPU_TABLE(softmax)[] = {
     {"softmax_direct", CONSTANT_COUNT, 5, sizeof(direct_params), scratch_size, run_direct},
     {"softmax_state", CONSTANT_COUNT, 4, sizeof(state_params), scratch_size, run_state},
     {"softmax_finish", CONSTANT_COUNT, 3, sizeof(finish_params), finish_scratch, run_finish},

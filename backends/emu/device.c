@@ -47,6 +47,7 @@ static void fill_caps(fv_caps *caps)
     caps->subgroup_shuffle = true;
     caps->subgroup_size_control = true;
     caps->nan_preserved = true;
+    caps->stamps = true;
     caps->assumed_flops_per_s = 1e10; /* a GPU's way of cutting work, not the emulator's own speed */
 }
 
@@ -220,6 +221,12 @@ static fovea_status execute(fv_device *base, const fv_command *commands, uint32_
     return fv_emu_run_list((fv_emu_device *)base, commands, count);
 }
 
+static fovea_status read_stamps(fv_device *base, uint32_t first, uint32_t count, double *out_seconds)
+{
+    memcpy(out_seconds, ((const fv_emu_device *)base)->stamps + first, count * sizeof *out_seconds);
+    return FOVEA_OK;
+}
+
 static bool lost(const fv_device *base)
 {
     (void)base;
@@ -242,5 +249,6 @@ const fv_backend fv_backend_emulator = {
     .submit = submit,
     .wait = wait_for_work,
     .execute = execute,
+    .read_stamps = read_stamps,
     .lost = lost,
 };

@@ -17,6 +17,7 @@ typedef struct fv_emu_device {
     fv_emu_cell *cells;    /* one for each 4 bytes of it */
     fv_command *commands;  /* the open list */
     uint32_t command_count;
+    double stamps[FV_STAMPS_MAX];
     fovea_status outcome; /* of the list that ran last: what wait reports */
 } fv_emu_device;
 

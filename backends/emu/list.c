@@ -199,6 +199,7 @@ static fovea_status run_command(fv_emu_device *device, const fv_command *command
         device->machine.epoch++;
         *next_token = 1;
         return FOVEA_OK;
+    case FV_COMMAND_STAMP: device->stamps[command->stamp] = fv_seconds(); return FOVEA_OK;
     }
     return fv_fail(device->base.host, FOVEA_INTERNAL, "command of unknown kind %d", (int)command->kind);
 }

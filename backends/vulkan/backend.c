@@ -64,5 +64,6 @@ const fv_backend fv_backend_vulkan = {
     .submit = fv_vk_submit,
     .wait = fv_vk_wait,
     .execute = fv_vk_execute,
+    .read_stamps = fv_vk_read_stamps,
     .lost = fv_vk_device_lost,
 };

@@ -167,6 +167,7 @@ void fv_vk_caps_fill(const fv_vk_physical *physical, uint32_t index, fv_caps *ca
                                   (physical->sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
     caps->nan_preserved =
         fv_vk_physical_has(physical, FV_VK_FLOAT_CONTROLS) && physical->floats.shaderSignedZeroInfNanPreserveFloat32;
+    caps->stamps = physical->stamp_bits > 0;
     caps->pipeline_statistics = physical->executables.pipelineExecutableInfo;
     fill_limits(physical, caps, &caps->limits);
     const bool subgroups = caps->subgroup_shuffle && caps->limits.subgroup_size_min != 0;

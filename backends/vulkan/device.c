@@ -210,6 +210,8 @@ static void destroy_logical(fv_vk_device *device)
 {
     for (uint32_t i = 0; i < device->slot_count; i++)
         fv_vk_list_release(device, &device->slots[i]);
+    if (device->stamps)
+        device->vk.DestroyQueryPool(device->handle, device->stamps, NULL);
     device->vk.DestroyDevice(device->handle, NULL);
 }
 

@@ -70,6 +70,7 @@ typedef struct fv_vk_physical {
     VkPhysicalDevice handle;
     uint32_t api_version; /* what may be used: the lower of the device's and the instance's */
     uint32_t queue_family;
+    uint32_t stamp_bits;                /* of the queue family's clock; 0: none */
     bool listed[FV_VK_EXTENSION_COUNT]; /* extension strings of the device */
     VkPhysicalDeviceProperties properties;
     VkPhysicalDeviceMemoryProperties memory;
@@ -106,14 +107,15 @@ void fv_vk_caps_fill(const fv_vk_physical *physical, uint32_t index, fv_caps *ca
 
 /* ---- device.c -------------------------------------------------------------------------------- */
 
-/* Descriptor sets of one command list, or push descriptors. Pools double in size; none is ever freed early.
+/* What a command list's commands refer to: descriptor sets, or push descriptors, and the stamps. Pools double in size; none is ever freed early.
  */
 enum { FV_VK_POOLS_MAX = 16, FV_VK_POOL_SETS = 64 };
 
 typedef struct fv_vk_sets {
     VkDevice device;
     const fv_vk_device_functions *vk;
-    bool push; /* push descriptors: the pools stay empty */
+    bool push;                 /* push descriptors: the pools stay empty */
+    const VkQueryPool *stamps; /* the device's */
     VkDescriptorPool pools[FV_VK_POOLS_MAX];
     uint32_t current, used; /* the pool in use, and the sets taken from it */
 } fv_vk_sets;
@@ -150,6 +152,9 @@ typedef struct fv_vk_device {
     uint32_t slot_count, open; /* `open`: the slot that records next or now */
     pthread_mutex_t lock;      /* guards the queue */
     pthread_mutex_t late_lock; /* guards `late`, and is held while somebody waits for it */
+    VkQueryPool stamps;        /* made when first needed */
+    bool stamps_begun;         /* one was read: */
+    uint64_t first_ticks;      /* the first one, from which all are counted */
     fv_vk_list *late;          /* lists of execute calls that ran into the timeout */
 } fv_vk_device;
 
@@ -236,6 +241,12 @@ fovea_status fv_vk_list_send(fv_vk_device *device, fv_vk_list *list);
 fovea_status fv_vk_list_wait(fv_vk_device *device, fv_vk_list *lists, uint32_t count);
 /* Asks without waiting; TIMEOUT while in flight. */
 fovea_status fv_vk_list_poll(fv_vk_device *device, fv_vk_list *list);
+
+/* ---- stamps.c -------------------------------------------------------------------------------- */
+
+/* Makes the query pool where the commands have a stamp. */
+VkResult fv_vk_stamps_ready(fv_vk_device *device, const fv_command *commands, uint32_t count);
+fovea_status fv_vk_read_stamps(fv_device *device, uint32_t first, uint32_t count, double *out_seconds);
 
 /* ---- submit.c -------------------------------------------------------------------------------- */
 

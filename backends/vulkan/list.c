@@ -106,10 +106,12 @@ fovea_status fv_vk_list_record(fv_vk_device *device, fv_vk_list *list, const fv_
         if (status != FOVEA_OK)
             return status;
     }
-    const VkResult result = fv_vk_record_commands(&device->vk, list->parts[list->part], &list->sets, commands, count);
+    VkResult result = fv_vk_stamps_ready(device, commands, count);
+    if (result == VK_SUCCESS)
+        result = fv_vk_record_commands(&device->vk, list->parts[list->part], &list->sets, commands, count);
     if (result == VK_SUCCESS)
         return FOVEA_OK;
-    list->broken = fv_vk_device_fail(device, result, "recording: descriptor sets");
+    list->broken = fv_vk_device_fail(device, result, "recording: descriptor sets or time stamps");
     return list->broken;
 }
 

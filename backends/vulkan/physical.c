@@ -137,13 +137,13 @@ static bool pick_queue_family(const fv_vk_instance *instance, fv_vk_physical *ph
         const VkQueueFlags flags = families[i].queueFlags;
         if (!(flags & VK_QUEUE_COMPUTE_BIT) || families[i].queueCount == 0)
             continue;
-        if (!found)
-            physical->queue_family = i;
-        found = true;
-        if (!(flags & VK_QUEUE_GRAPHICS_BIT)) {
-            physical->queue_family = i;
+        if (found && (flags & VK_QUEUE_GRAPHICS_BIT))
+            continue;
+        physical->queue_family = i;
+        physical->stamp_bits = families[i].timestampValidBits;
+        if (!(flags & VK_QUEUE_GRAPHICS_BIT))
             return true;
-        }
+        found = true;
     }
     return found;
 }

@@ -107,11 +107,17 @@ static VkResult record_barrier(recording *recorder, const fv_command *command)
     return VK_SUCCESS;
 }
 
+static VkResult record_stamp(recording *recorder, const fv_command *command)
+{
+    const VkQueryPool pool = *recorder->sets->stamps;
+    recorder->vk->CmdResetQueryPool(recorder->target, pool, command->stamp, 1);
+    recorder->vk->CmdWriteTimestamp(recorder->target, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, pool, command->stamp);
+    return VK_SUCCESS;
+}
+
 static VkResult (*const record_kind[])(recording *recorder, const fv_command *command) = {
-    [FV_COMMAND_DISPATCH] = record_dispatch,
-    [FV_COMMAND_COPY] = record_copy,
-    [FV_COMMAND_FILL] = record_fill,
-    [FV_COMMAND_BARRIER] = record_barrier,
+    [FV_COMMAND_DISPATCH] = record_dispatch, [FV_COMMAND_COPY] = record_copy,   [FV_COMMAND_FILL] = record_fill,
+    [FV_COMMAND_BARRIER] = record_barrier,   [FV_COMMAND_STAMP] = record_stamp,
 };
 
 VkResult fv_vk_record_commands(const fv_vk_device_functions *vk, VkCommandBuffer target, fv_vk_sets *sets,

@@ -8,7 +8,8 @@ static uint32_t pool_sets(uint32_t pool)
 
 void fv_vk_sets_init(fv_vk_sets *sets, const fv_vk_device *device)
 {
-    *sets = (fv_vk_sets){.device = device->handle, .vk = &device->vk, .push = device->push_descriptors};
+    *sets = (fv_vk_sets){
+        .device = device->handle, .vk = &device->vk, .push = device->push_descriptors, .stamps = &device->stamps};
 }
 
 void fv_vk_sets_release(fv_vk_sets *sets)

@@ -78,6 +78,11 @@
     X(CmdDispatch)                                                                                           \
     X(CmdCopyBuffer)                                                                                         \
     X(CmdFillBuffer)                                                                                         \
+    X(CmdResetQueryPool)                                                                                     \
+    X(CmdWriteTimestamp)                                                                                     \
+    X(CreateQueryPool)                                                                                       \
+    X(DestroyQueryPool)                                                                                      \
+    X(GetQueryPoolResults)                                                                                   \
     X(CmdPipelineBarrier)
 
 /* As above; NULL where the extension is not enabled. */

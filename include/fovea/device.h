@@ -119,6 +119,48 @@ FOVEA_API fovea_status fovea_device_submit(fovea_device *device);
  * Errors: those of fovea_device_submit. */
 FOVEA_API fovea_status fovea_device_wait(fovea_device *device);
 
+/* Time stamps of a device: indices 0 to FOVEA_STAMPS - 1. */
+#define FOVEA_STAMPS 32
+
+/* Records time stamp `index` behind the work recorded so far: the moment when all of it has ended. Recorded again, it
+ * replaces the older one. Does not block. Errors: INVALID (NULL, index), UNSUPPORTED (the device keeps no time),
+ * those of fovea_op_run, OUT_OF_HOST_MEMORY. */
+FOVEA_API fovea_status fovea_device_stamp(fovea_device *device, uint32_t index);
+
+/* Reads `count` time stamps from `first` on, in seconds of the device's own clock: differences alone mean something.
+ *
+ * out_seconds: room for `count` values; the caller's.
+ * Submits and waits first. Errors: INVALID (NULL, a stamp that was never recorded), UNSUPPORTED, those of
+ * fovea_device_wait. */
+FOVEA_API fovea_status fovea_device_get_stamps(fovea_device *device, uint32_t first, uint32_t count,
+                                               double *out_seconds);
+
+/* What fovea_device_measure measures. Each rate is the best that kernels of this library could reach here. */
+typedef enum fovea_rate {
+    FOVEA_RATE_FMA_F32 = 0, /* FLOP/s: float32 multiply-adds, 2 each, operands in registers */
+    FOVEA_RATE_FMA_F16,     /* FLOP/s: float32 multiply-adds whose operands are unpacked from f16, 8 x 8 a tile */
+    FOVEA_RATE_FMA_BF16,    /* FLOP/s: the same from bf16 */
+    FOVEA_RATE_EXP2,        /* 1/s: exp2 of float32, as the kernels compute it */
+    FOVEA_RATE_SHARED,      /* bytes/s read from shared memory, 16 at once; CPU: from the first cache */
+    FOVEA_RATE_COPY,        /* bytes/s read plus bytes/s written, from device memory to device memory */
+    FOVEA_RATE_DISPATCH,    /* s: one more dispatch of nothing */
+    FOVEA_RATE_BARRIER,     /* s: one more barrier between two dispatches */
+    FOVEA_RATE_SUBMIT,      /* s: submit and wait for one dispatch of nothing, on the host's clock */
+    FOVEA_RATE_COUNT
+} fovea_rate;
+
+/* The name of a rate, such as "fma_f32". Static storage; never NULL, whatever the value. */
+FOVEA_API const char *fovea_rate_name(fovea_rate rate);
+
+/* Measures one rate by a kernel of its own, whose results are checked: the best of several runs of some milliseconds,
+ * on the device's clock where it keeps time, else on the host's. Work of this device that runs beside it shows in the
+ * figure.
+ *
+ * out_value: in the unit that fovea_rate says; the caller's.
+ * Blocks for up to a second, and while kernels compile. Errors: INVALID (NULL, no such rate), UNSUPPORTED (the device's
+ * limits hold no such kernel), INTERNAL (a result was wrong), COMPILE_FAILED, those of fovea_device_wait. */
+FOVEA_API fovea_status fovea_device_measure(fovea_device *device, fovea_rate rate, double *out_value);
+
 /* Copies the message of the last call that failed on this device or on its children into `text`
  * (`size` bytes, terminated, cut to fit). "" where none failed. Does not block.
  * Returns the length that the whole message has, as snprintf does; 0 for a NULL device. */

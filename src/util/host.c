@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { ALIGNMENT = 64 };
 
@@ -95,4 +96,11 @@ void fv_log(fv_host *host, fovea_log_level level, const char *format, ...)
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
     emit(host, level, text);
+}
+
+double fv_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }

@@ -51,4 +51,7 @@ void fv_log(fv_host *host, fovea_log_level level, const char *format, ...) FV_PR
             goto fail;          \
     } while (0)
 
+/* Seconds of a clock that only goes forward. */
+double fv_seconds(void);
+
 #endif

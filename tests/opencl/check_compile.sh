@@ -36,12 +36,12 @@ compile() {
   fi
 }
 
-# Constants of the softmax kernels, by name: a small tile, and what each variant says.
+# Constants of all kernels, by name: a small tile, and what each variant says.
 #   constants TM TN TV Q K V O WIDE CAUSAL LSE DIM
 constants() {
   echo "-DLANE_ROWS=4u -DLANE_COLS=8u -DTM=$1 -DTN=$2 -DTV=$3 -DCHUNK=16u -DDIM_QK=${11} -DDIM_V=${11}" \
     "-DQ_DTYPE=$4 -DK_DTYPE=$5 -DV_DTYPE=$6 -DO_DTYPE=$7 -DQ_WIDE=$8 -DK_WIDE=$8 -DV_WIDE=$8 -DO_WORDS=$8" \
-    "-DCAUSAL=$9 -DLSE=${10} -DSUBGROUP=0u"
+    "-DCAUSAL=$9 -DLSE=${10} -DSUBGROUP=0u -DGROUP_LANES=64u -DDTYPE=$5"
 }
 
 # variants TEXT TM TN TV DEFINES

@@ -1,0 +1,178 @@
+/* The kernels that measure rates, for one instruction set. shaders/measure_*.comp say what they compute and why; here
+ * one call does the work of GROUP_LANES lanes, and shared memory is the first cache. */
+#include "abi/measure.h"
+
+#include "convert.h"
+#include "native.h"
+#include "vector.h"
+
+#define ID(id, name) MEASURE_##name = id,
+enum measure_constant { MEASURE_CONSTANTS(ID) MEASURE_CONSTANT_COUNT };
+#undef ID
+
+#define FIELD(type, name) type name;
+typedef uint32_t uint;
+typedef struct measure_params {
+    MEASURE_PARAMS(FIELD)
+} measure_params;
+#undef FIELD
+
+/* A call's part of the work; group_count 0: none. */
+typedef struct work {
+    measure_params params;
+    uint32_t group, lanes;
+    const unsigned char *source;
+    float *target; /* of this group's lanes */
+} work;
+
+static int take(const cpu_call *call, work *out)
+{
+    memcpy(&out->params, call->parameters, sizeof out->params);
+    out->group = call->x + call->y * out->params.grid_x;
+    out->lanes = call->constants[MEASURE_GROUP_LANES];
+    out->source = call->bindings[0];
+    out->target = (float *)(void *)call->bindings[1] + (size_t)out->group * out->lanes;
+    return out->group < out->params.group_count;
+}
+
+static void give(const work *w, float result)
+{
+    for (uint32_t lane = 0; lane < w->lanes; lane++)
+        w->target[lane] = result;
+}
+
+/* Column j of the tile for one vector of lanes: its eight chains. The operands that a round unpacks anew: 2 of 8, one for
+ * 16 multiply-adds. */
+INLINE vfloat fma_column(const work *w, const uint32_t dtype, const float *operands, int j)
+{
+    vfloat acc[MEASURE_SIDE], a[MEASURE_SIDE];
+    const vfloat b = v_splat(operands[MEASURE_SIDE + j]);
+    UNROLL
+    for (int i = 0; i < MEASURE_SIDE; i++) {
+        acc[i] = v_splat(0.0f);
+        a[i] = v_splat(operands[i]);
+    }
+    const unsigned char *memory = w->source;
+    for (uint32_t n = 0; n < w->params.rounds; n++) {
+        float fresh[LANES];
+        memory += w->params.step;
+        load_row(fresh, memory, dtype, LANES); /* one vector: the source is longer than the operands */
+        a[0] = v_splat(fresh[0]);
+        a[1] = v_splat(fresh[1]);
+        UNROLL
+        for (int pass = 0; pass < MEASURE_PASSES; pass++) {
+            UNROLL
+            for (int i = 0; i < MEASURE_SIDE; i++)
+                acc[i] = v_fma(a[i], b, acc[i]);
+        }
+    }
+    vfloat sum = acc[0];
+    UNROLL
+    for (int i = 1; i < MEASURE_SIDE; i++)
+        sum += acc[i];
+    return sum;
+}
+
+INLINE void fma_lanes(const work *w, const uint32_t dtype)
+{
+    float operands[2 * MEASURE_SIDE];
+    load_row(operands, w->source, dtype, 2 * MEASURE_SIDE);
+    for (uint32_t lane = 0; lane < w->lanes; lane += LANES) {
+        vfloat sum = v_splat(0.0f);
+        for (int j = 0; j < MEASURE_SIDE; j++)
+            sum += fma_column(w, dtype, operands, j);
+        for (uint32_t i = 0; i < LANES && lane + i < w->lanes; i++)
+            w->target[lane + i] = sum[i];
+    }
+}
+
+static void run_fma(const cpu_call *call)
+{
+    work w;
+    if (!take(call, &w))
+        return;
+    switch ((fovea_dtype)call->constants[MEASURE_DTYPE]) {
+    case FOVEA_F16: fma_lanes(&w, FOVEA_F16); break;
+    case FOVEA_BF16: fma_lanes(&w, FOVEA_BF16); break;
+    case FOVEA_F32:
+    case FOVEA_DTYPE_COUNT: fma_lanes(&w, FOVEA_F32); break;
+    }
+}
+
+static void run_exp2(const cpu_call *call)
+{
+    work w;
+    if (!take(call, &w))
+        return;
+    for (uint32_t lane = 0; lane < w.lanes; lane += LANES) {
+        vfloat x[MEASURE_CHAINS], sum = v_splat(0.0f);
+        UNROLL
+        for (int i = 0; i < MEASURE_CHAINS; i++)
+            x[i] = v_splat(((const float *)(const void *)w.source)[i]);
+        for (uint32_t n = 0; n < w.params.rounds * MEASURE_PASSES; n++) {
+            UNROLL
+            for (int i = 0; i < MEASURE_CHAINS; i++)
+                x[i] = v_exp2(-x[i]);
+        }
+        UNROLL
+        for (int i = 0; i < MEASURE_CHAINS; i++)
+            sum += x[i];
+        for (uint32_t i = 0; i < LANES && lane + i < w.lanes; i++)
+            w.target[lane + i] = sum[i];
+    }
+}
+
+/* Reads the array again and again until the bytes of all lanes are read. A chain of sums ends with what a lane of the
+ * kernel text ends with: passes times the sum of eight neighbours. */
+static void run_shared(const cpu_call *call)
+{
+    work w;
+    enum { FLOATS = 4 * MEASURE_SHARED_FLOAT4, STRIDE = MEASURE_READS * LANES };
+    if (!take(call, &w))
+        return;
+    float *tile = call->scratch;
+    for (uint32_t i = 0; i < FLOATS; i++)
+        tile[i] = ((const float *)(const void *)w.source)[i / 4 % 8];
+    const uint64_t floats = (uint64_t)w.lanes * w.params.rounds * MEASURE_PASSES * MEASURE_READS * 4;
+    vfloat sums[MEASURE_READS];
+    UNROLL
+    for (int k = 0; k < MEASURE_READS; k++)
+        sums[k] = v_splat(0.0f);
+    for (uint64_t n = 0; n < floats; n += STRIDE) {
+        const float *place = tile + n % FLOATS;
+        UNROLL
+        for (int k = 0; k < MEASURE_READS; k++)
+            sums[k] += v_load(place + k * LANES);
+    }
+    double sum = 0.0;
+    for (int k = 0; k < MEASURE_READS; k++)
+        for (int i = 0; i < LANES; i++)
+            sum += sums[k][i];
+    give(&w, (float)(sum / (4.0 * w.lanes)));
+}
+
+static size_t shared_scratch(const uint32_t *constants)
+{
+    (void)constants;
+    return 16 * MEASURE_SHARED_FLOAT4;
+}
+
+static void run_copy(const cpu_call *call)
+{
+    work w;
+    if (!take(call, &w))
+        return;
+    const uint64_t each = (uint64_t)w.lanes * MEASURE_COPIES, first = w.group * each;
+    if (first >= w.params.words)
+        return;
+    const uint64_t count = w.params.words - first < each ? w.params.words - first : each;
+    memcpy(call->bindings[1] + 4 * first, w.source + 4 * first, (size_t)(4 * count));
+}
+
+const cpu_native FV_CPU_TABLE(measure)[] = {
+    {"measure_fma", MEASURE_CONSTANT_COUNT, 2, sizeof(measure_params), 0, run_fma},
+    {"measure_exp2", MEASURE_CONSTANT_COUNT, 2, sizeof(measure_params), 0, run_exp2},
+    {"measure_shared", MEASURE_CONSTANT_COUNT, 2, sizeof(measure_params), shared_scratch, run_shared},
+    {"measure_copy", MEASURE_CONSTANT_COUNT, 2, sizeof(measure_params), 0, run_copy},
+    {0},
+};

@@ -1,0 +1,402 @@
+/* Rates of a device, measured by kernels of its own. Every result is checked: a rate of work that was not done would be
+ * the best of all. */
+#include <math.h>
+#include <string.h>
+
+#include "device.h"
+#include "kernels.h"
+#include "util/half.h"
+#include "util/math.h"
+
+#include "abi/measure.h"
+#include "abi/softmax.h"
+
+#define ID(id, name) CONSTANT_##name = id,
+enum constant_id { MEASURE_CONSTANTS(ID) };
+#undef ID
+
+#define FIELD(type, name) field_##type name;
+typedef uint32_t field_uint;
+typedef struct measure_params {
+    MEASURE_PARAMS(FIELD)
+} measure_params;
+#undef FIELD
+
+enum {
+    STAMP_BEGIN = FOVEA_STAMPS,
+    STAMP_END,
+    LANES_MOST = 128,
+    ROUNDS_MOST = 1024,  /* sums stay whole numbers of eighths that float32 holds */
+    ROUNDS_EMULATED = 8, /* enough for exp2 to settle */
+    GROUPS_FIRST = 16,   /* of the first trial */
+    GROUPS_MOST = 1 << 20,
+    COPY_BYTES = 64 << 20,  /* beyond the caches of most devices */
+    SOURCE_WORDS = 64,      /* what kernels other than the copy read */
+    RUNS = 6,               /* of which the best counts */
+    COMMANDS_MOST = 2 * 256 /* of a list that measures commands */
+};
+
+static const double run_s = 0.02;   /* one run, about */
+static const double trial_s = 0.25; /* a run longer than that is not repeated */
+
+/* How a rate is measured: a kernel, and what one round of one lane does. */
+typedef struct measure_probe {
+    fovea_rate rate;
+    const char *kernel, *module;
+    fovea_dtype dtype;
+    double work;      /* in the unit of the rate; 0: it copies words */
+    double word;      /* what a round adds to the word that the lane leaves */
+    double tolerance; /* relative; above 0, the word is what all rounds end with */
+} measure_probe;
+
+#define OPERANDS(n) ((n) * ((n) + 1) / 16.0) /* 1/8 + 2/8 + ... + n/8 */
+#define FMA(rate, dtype, m, n, module)                                                                 \
+    {                                                                                                  \
+        rate, "measure_fma", "measure_fma." module ".portable", dtype, 2.0 * (m) * (n)*MEASURE_PASSES, \
+            OPERANDS(m) * OPERANDS(n) * MEASURE_PASSES, 0.0                                            \
+    }
+
+/* Several of one rate: the best counts. Native kernels know the first. */
+static const measure_probe probes[] = {
+    FMA(FOVEA_RATE_FMA_F32, FOVEA_F32, 8, 8, "8x8x8"),
+    FMA(FOVEA_RATE_FMA_F32, FOVEA_F32, 4, 4, "4x4x4"),
+    FMA(FOVEA_RATE_FMA_F16, FOVEA_F16, 8, 8, "8x8x8"),
+    FMA(FOVEA_RATE_FMA_F16, FOVEA_F16, 4, 4, "4x4x4"),
+    FMA(FOVEA_RATE_FMA_BF16, FOVEA_BF16, 8, 8, "8x8x8"),
+    FMA(FOVEA_RATE_FMA_BF16, FOVEA_BF16, 4, 4, "4x4x4"),
+    {FOVEA_RATE_EXP2, "measure_exp2", "measure_exp2.portable", FOVEA_F32, MEASURE_CHAINS *MEASURE_PASSES,
+     0.6411857445 * MEASURE_CHAINS, 1e-5},
+    {FOVEA_RATE_SHARED, "measure_shared", "measure_shared.portable", FOVEA_F32, 16.0 * MEASURE_READS *MEASURE_PASSES,
+     28.0 * MEASURE_PASSES, 0.0},
+    {FOVEA_RATE_COPY, "measure_copy", "measure_copy.portable", FOVEA_F32, 0.0, 0.0, 0.0},
+};
+enum { PROBES = sizeof probes / sizeof probes[0], COPY_PROBE = PROBES - 1 };
+
+/* A kernel that is being measured, and its memory. */
+typedef struct measurement {
+    fovea_device *device;
+    const measure_probe *probe;
+    fv_pipeline *pipeline;
+    fv_buffer *source, *target;
+    uint32_t lanes, rounds, words;
+} measurement;
+
+/* ---- setting up ------------------------------------------------------------------------------------------------ */
+
+static uint32_t choose_lanes(const fovea_device *device, const measure_probe *probe)
+{
+    const fovea_device_limits *limits = &device->limits;
+    if (device->driver->caps.native) /* of one call; a copy's are its words */
+        return probe->work > 0.0 ? 64 : 4096;
+    return (uint32_t)fv_min(LANES_MOST, fv_min(limits->workgroup_invocations, limits->workgroup_size_x));
+}
+
+/* 0: not even one. */
+static uint32_t choose_rounds(const fovea_device *device)
+{
+    const uint32_t limit = device->limits.loop_iterations;
+    const uint32_t most = device->driver->caps.emulated ? ROUNDS_EMULATED : ROUNDS_MOST;
+    if (limit == FOVEA_UNBOUNDED)
+        return most;
+    return limit > MEASURE_TRIPS_FIXED ? (uint32_t)fv_min(most, (limit - MEASURE_TRIPS_FIXED) / MEASURE_TRIPS) : 0;
+}
+
+static fovea_status get_pipeline(measurement *m)
+{
+    fovea_device *device = m->device;
+    fv_kernel_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.kernel = m->probe->kernel;
+    desc.module = m->probe->module;
+    desc.invocations = device->driver->caps.native ? 1 : m->lanes;
+    desc.parameter_bytes = sizeof(measure_params);
+    desc.binding_count = 2;
+    desc.access[0] = FV_READ;
+    desc.access[1] = FV_WRITE;
+    desc.constants[CONSTANT_GROUP_LANES] = m->lanes;
+    desc.constants[CONSTANT_DTYPE] = m->probe->dtype;
+    desc.constants[SOFTMAX_INVOCATIONS_ID] = desc.invocations;
+    desc.constant_count = FV_CONSTANTS_MAX;
+    pthread_mutex_lock(&device->lock);
+    const fovea_status status = fv_pipeline_get(device, &desc, &m->pipeline);
+    pthread_mutex_unlock(&device->lock);
+    return status;
+}
+
+/* Element n (twice 0 to SIDE - 1): an operand of multiply-adds, a start of exp2, a value of the shared array. */
+static float source_element(const measure_probe *probe, uint32_t n)
+{
+    if (probe->rate <= FOVEA_RATE_FMA_BF16)
+        return (float)(n + 1) / 8.0f;
+    return probe->rate == FOVEA_RATE_EXP2 ? (float)n / 8.0f : (float)n;
+}
+
+static fovea_status make_memory(measurement *m, uint32_t groups)
+{
+    fovea_status status = FOVEA_OK;
+    fovea_device *device = m->device;
+    const fv_backend *backend = device->backend;
+    const bool copies = m->probe->work == 0.0;
+    const uint64_t source = fv_max(m->words, SOURCE_WORDS) * sizeof(uint32_t);
+    const uint64_t target = copies ? source : (uint64_t)groups * m->lanes * sizeof(uint32_t);
+    uint32_t words[SOURCE_WORDS] = {0};
+    for (uint32_t i = 0; i < 2 * MEASURE_SIDE; i++)
+        fv_store_element(words, m->probe->dtype, i, source_element(m->probe, i % MEASURE_SIDE));
+    fv_try(backend->buffer_create(device->driver, source, FV_MEMORY_DEVICE, &m->source));
+    fv_try(backend->buffer_create(device->driver, target, FV_MEMORY_DEVICE, &m->target));
+    fv_try(fv_upload(device, m->source, 0, words, sizeof words));
+fail:
+    return status;
+}
+
+static void drop_memory(measurement *m)
+{
+    if (m->source)
+        m->device->backend->buffer_destroy(m->source);
+    if (m->target)
+        m->device->backend->buffer_destroy(m->target);
+    m->source = m->target = NULL;
+}
+
+static void end(measurement *m)
+{
+    drop_memory(m);
+    pthread_mutex_lock(&m->device->lock);
+    fv_pipeline_put(m->device, m->pipeline);
+    pthread_mutex_unlock(&m->device->lock);
+}
+
+/* ---- running --------------------------------------------------------------------------------------------------- */
+
+/* Runs a list between two stamps. Seconds by the device's clock, or by the host's where the device keeps no time. */
+static fovea_status time_list(fovea_device *device, fv_command *commands, uint32_t count, double *out_s)
+{
+    fovea_status status = FOVEA_OK;
+    const bool stamps = device->driver->caps.stamps;
+    double s[2];
+    commands[0] = (fv_command){.kind = stamps ? FV_COMMAND_STAMP : FV_COMMAND_BARRIER, .stamp = STAMP_BEGIN};
+    commands[count - 1] = (fv_command){.kind = stamps ? FV_COMMAND_STAMP : FV_COMMAND_BARRIER, .stamp = STAMP_END};
+    const double begin = fv_seconds();
+    fv_try(device->backend->execute(device->driver, commands, count));
+    *out_s = fv_seconds() - begin;
+    if (stamps) {
+        fv_try(device->backend->read_stamps(device->driver, STAMP_BEGIN, 2, s));
+        if (s[1] > s[0]) /* some drivers give one time twice */
+            *out_s = s[1] - s[0];
+    }
+fail:
+    return status;
+}
+
+static fv_command dispatch_of(const measurement *m, uint32_t groups)
+{
+    const fovea_device_limits *limits = &m->device->limits;
+    const uint32_t x = (uint32_t)fv_min(fv_max(groups, 1), limits->group_count_x);
+    const measure_params params = {.rounds = m->rounds, .words = m->words, .group_count = groups, .grid_x = x};
+    fv_command command = {.kind = FV_COMMAND_DISPATCH,
+                          .dispatch = {.kernel = m->pipeline->kernel,
+                                       .bindings = {{m->source, 0, m->source->size}, {m->target, 0, m->target->size}},
+                                       .groups = {x, (uint32_t)fv_divide_up(fv_max(groups, 1), x), 1}}};
+    memcpy(command.dispatch.parameters, &params, sizeof params);
+    return command;
+}
+
+static fovea_status time_groups(const measurement *m, uint32_t groups, double *out_s)
+{
+    fv_command commands[3];
+    commands[1] = dispatch_of(m, groups);
+    return time_list(m->device, commands, 3, out_s);
+}
+
+/* Whether lane i left what its work leaves, or word i was copied. */
+static bool right(const measurement *m, uint64_t i, float word)
+{
+    const measure_probe *probe = m->probe;
+    if (probe->work == 0.0)
+        return word == (i < 2 * MEASURE_SIDE ? source_element(probe, (uint32_t)i % MEASURE_SIDE) : 0.0f);
+    if (probe->tolerance > 0.0)
+        return fabs(word - probe->word) <= probe->tolerance * probe->word;
+    return word == (float)(probe->word * m->rounds);
+}
+
+static fovea_status verify(const measurement *m, uint32_t groups)
+{
+    fovea_status status = FOVEA_OK;
+    fv_host *host = &m->device->host;
+    const uint64_t count = m->probe->work > 0.0 ? (uint64_t)groups * m->lanes : SOURCE_WORDS;
+    float *words = fv_alloc(host, count, sizeof *words);
+    fv_require(host, words, FOVEA_OUT_OF_HOST_MEMORY, "no host memory for the results of %s", m->probe->kernel);
+    fv_try(fv_download(m->device, m->target, 0, words, count * sizeof *words));
+    for (uint64_t i = 0; i < count; i++)
+        fv_require(host, right(m, i, words[i]), FOVEA_INTERNAL, "%s: lane %llu left %.9g: its work was not done",
+                   m->probe->module, (unsigned long long)i, words[i]);
+fail:
+    fv_free(host, words);
+    return status;
+}
+
+/* As many groups as take about run_s, with memory for them. */
+static fovea_status choose_groups(measurement *m, uint32_t *out_groups)
+{
+    fovea_status status = FOVEA_OK;
+    const fovea_device *device = m->device;
+    const uint64_t room = device->limits.storage_range / (m->lanes * sizeof(uint32_t));
+    const uint64_t grid = (uint64_t)device->limits.group_count_x * device->limits.group_count_y;
+    const uint64_t most = device->driver->caps.emulated ? 2 : fv_min(fv_min(room, grid), GROUPS_MOST);
+    uint64_t groups = fv_min(most, GROUPS_FIRST);
+    for (;;) {
+        double s = 0.0;
+        fv_try(make_memory(m, (uint32_t)groups));
+        fv_try(time_groups(m, (uint32_t)groups, &s));
+        if (s >= run_s / 4 || groups >= most)
+            break;
+        groups = fv_min(most, (uint64_t)(fmin(run_s / s, 64.0) * (double)groups) + 1);
+        drop_memory(m);
+    }
+    *out_groups = (uint32_t)groups;
+fail:
+    return status;
+}
+
+/* The groups of a copy follow from its words. */
+static fovea_status choose_words(measurement *m, uint32_t *out_groups)
+{
+    const fovea_device_limits *limits = &m->device->limits;
+    const uint64_t each = (uint64_t)m->lanes * MEASURE_COPIES;
+    const uint64_t grid = (uint64_t)limits->group_count_x * limits->group_count_y;
+    const uint64_t bytes = m->device->driver->caps.emulated ? 16 * each : COPY_BYTES;
+    m->words = (uint32_t)fv_min(fv_min(bytes, limits->storage_range) / sizeof(uint32_t), grid * each);
+    *out_groups = (uint32_t)fv_divide_up(m->words, each);
+    return make_memory(m, *out_groups);
+}
+
+static fovea_status measure_kernel(measurement *m, double *out_rate)
+{
+    fovea_status status = FOVEA_OK;
+    uint32_t groups = 0;
+    double best = INFINITY;
+    fv_try(m->probe->work > 0.0 ? choose_groups(m, &groups) : choose_words(m, &groups));
+    for (uint32_t run = 0; run < RUNS; run++) {
+        double s = 0.0;
+        fv_try(time_groups(m, groups, &s));
+        best = fmin(best, s);
+        if (s > trial_s)
+            break;
+    }
+    fv_try(verify(m, groups));
+    *out_rate = m->probe->work > 0.0 ? m->probe->work * m->rounds * groups * m->lanes / best
+                                     : 2.0 * sizeof(uint32_t) * m->words / best;
+fail:
+    return status;
+}
+
+/* ---- commands -------------------------------------------------------------------------------------------------- */
+
+/* Seconds of a list of `count` dispatches of nothing, with barriers between or not: the best of several. */
+static fovea_status time_dispatches(const measurement *m, fv_command *commands, uint32_t count, bool barriers,
+                                    double *out_s)
+{
+    fovea_status status = FOVEA_OK;
+    uint32_t last = 1;
+    *out_s = INFINITY;
+    for (uint32_t i = 0; i < count; i++) {
+        if (barriers && i > 0)
+            commands[last++] = (fv_command){.kind = FV_COMMAND_BARRIER};
+        commands[last++] = dispatch_of(m, 0);
+    }
+    for (uint32_t run = 0; run < RUNS; run++) {
+        double s = 0.0;
+        fv_try(time_list(m->device, commands, last + 1, &s));
+        *out_s = fmin(*out_s, s);
+    }
+fail:
+    return status;
+}
+
+/* Submit and wait, on the host's clock. */
+static fovea_status measure_submit(measurement *m, double *out_s)
+{
+    fovea_status status = FOVEA_OK;
+    const fv_backend *backend = m->device->backend;
+    fv_try(make_memory(m, 1));
+    const fv_command command = dispatch_of(m, 0);
+    *out_s = INFINITY;
+    for (uint32_t run = 0; run < 4 * RUNS; run++) {
+        const double begin = fv_seconds();
+        fv_try(backend->execute(m->device->driver, &command, 1));
+        *out_s = fmin(*out_s, fv_seconds() - begin);
+    }
+fail:
+    return status;
+}
+
+static fovea_status measure_commands(measurement *m, bool barriers, double *out_s)
+{
+    enum { FEW = 8, MANY = 200 };
+    fovea_status status = FOVEA_OK;
+    fv_host *host = &m->device->host;
+    double few = 0.0, many = 0.0, bare = 0.0;
+    fv_command *commands = fv_alloc(host, COMMANDS_MOST, sizeof *commands);
+    fv_require(host, commands, FOVEA_OUT_OF_HOST_MEMORY, "no host memory for a command list");
+    fv_try(make_memory(m, 1));
+    fv_try(time_dispatches(m, commands, FEW, barriers, &few));
+    fv_try(time_dispatches(m, commands, MANY, barriers, &many));
+    if (barriers)
+        fv_try(time_dispatches(m, commands, MANY, false, &bare));
+    *out_s = fmax(0.0, barriers ? (many - bare) / (MANY - 1) : (many - few) / (MANY - FEW));
+fail:
+    fv_free(host, commands);
+    return status;
+}
+
+/* Whether the device's limits hold the kernels. */
+static bool holds(const fovea_device *device, const measurement *m)
+{
+    const uint32_t shared = sizeof(float) * 4 * MEASURE_SHARED_FLOAT4;
+    return m->rounds > 0 && (device->driver->caps.native || device->limits.shared_memory >= shared);
+}
+
+static fovea_status measure_probe_once(fovea_device *device, const measure_probe *probe, fovea_rate rate,
+                                       double *out_value)
+{
+    fovea_status status = FOVEA_OK;
+    measurement m = {.device = device, .probe = probe, .rounds = choose_rounds(device)};
+    m.lanes = choose_lanes(device, probe);
+    fv_require(&device->host, holds(device, &m), FOVEA_UNSUPPORTED,
+               "measuring needs 8,192 bytes of shared memory and %u loop iterations",
+               MEASURE_TRIPS_FIXED + MEASURE_TRIPS);
+    fv_try(get_pipeline(&m));
+    if (rate < FOVEA_RATE_DISPATCH)
+        status = measure_kernel(&m, out_value);
+    else if (rate == FOVEA_RATE_SUBMIT)
+        status = measure_submit(&m, out_value);
+    else
+        status = measure_commands(&m, rate == FOVEA_RATE_BARRIER, out_value);
+fail:
+    end(&m);
+    return status;
+}
+
+fovea_status fovea_device_measure(fovea_device *device, fovea_rate rate, double *out_value)
+{
+    if (!device)
+        return FOVEA_INVALID;
+    fovea_status status = FOVEA_OK;
+    fv_host *host = &device->host;
+    fv_require(host, out_value, FOVEA_INVALID, "fovea_device_measure: out_value is NULL");
+    *out_value = 0.0;
+    fv_require(host, (unsigned)rate < FOVEA_RATE_COUNT, FOVEA_INVALID, "rate %d; there are %d", (int)rate,
+               (int)FOVEA_RATE_COUNT);
+    if (rate >= FOVEA_RATE_DISPATCH)
+        return measure_probe_once(device, &probes[COPY_PROBE], rate, out_value);
+    for (uint32_t i = 0, tried = 0; i < PROBES; i++) {
+        double value = 0.0;
+        if (probes[i].rate != rate || (device->driver->caps.native && tried > 0))
+            continue;
+        fv_try(measure_probe_once(device, &probes[i], rate, &value));
+        *out_value = fmax(*out_value, value);
+        tried++;
+    }
+fail:
+    return status;
+}
