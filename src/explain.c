@@ -96,6 +96,7 @@ size_t fovea_op_explain(const fovea_op *op, char *text, size_t size)
     put(&out, "flops: %" PRIu64 "\n", report->flops);
     put(&out, "bytes: %" PRIu64 "\n", report->bytes);
     put(&out, "exponentials: %" PRIu64 "\n", report->exponentials);
+    put(&out, "shared_bytes: %" PRIu64 "\n", report->shared_bytes);
     put(&out, "workspace_size: %" PRIu64 "\n", report->workspace_size);
     put(&out, "assumed_mflops_per_s: %" PRIu64 "\n", (uint64_t)(report->assumed_flops_per_s / 1e6));
     put_seconds(&out, "estimated_us", report->estimated_s);

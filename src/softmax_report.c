@@ -69,6 +69,16 @@ static uint64_t algorithmic_bytes(const softmax_shape *shape, uint64_t keys_seen
            q_rows * shape->dim_v * fovea_dtype_size(shape->o.dtype) + (shape->lse_wanted ? q_rows * sizeof(float) : 0);
 }
 
+/* Of one visit of a key tile: for scores a lane reads TM rows and TN keys of all head dims, for values P of its rows and
+ * TV columns of V for every key. */
+static uint64_t shared_bytes_per_tile(const softmax_shape *shape, const softmax_tile *tile)
+{
+    const uint64_t lanes = (uint64_t)tile->lane_rows * tile->lane_cols;
+    const uint64_t scores = ((uint64_t)tile->tm + tile->tn) * shape->dim_qk;
+    const uint64_t products = ((uint64_t)tile->tm + tile->tv) * softmax_keys(tile);
+    return lanes * (scores + products) * sizeof(float);
+}
+
 void softmax_fill_report(softmax_op *op, double create_s)
 {
     const softmax_shape *shape = &op->shape;
@@ -97,6 +107,8 @@ void softmax_fill_report(softmax_op *op, double create_s)
     const uint64_t pairs = shape->units * visits.pairs;
     report->flops = 2 * pairs * ((uint64_t)shape->dim_qk + shape->dim_v);
     report->exponentials = pairs;
+    if (!device->driver->caps.native)
+        report->shared_bytes = report->tiles_visited * shared_bytes_per_tile(shape, &variant->tile);
     const int64_t seen = shape->causal && shape->top_left ? (int64_t)fv_min(shape->seq_q_max, shape->seq_k_max)
                                                           : (int64_t)shape->seq_k_max;
     report->bytes = algorithmic_bytes(shape, (uint64_t)seen);

@@ -6,8 +6,12 @@
 #include "ref.h"
 
 /* How dear a case is: TINY runs even where kernel texts are interpreted, QUICK on every software driver in every
- * run, FULL in the long run only. */
-typedef enum case_level { CASE_TINY = 0, CASE_QUICK, CASE_FULL } case_level;
+ * run, FULL in the long run only, TIMED in none. */
+typedef enum case_level { CASE_TINY = 0, CASE_QUICK, CASE_FULL, CASE_TIMED } case_level;
+
+/* Which suites of the benchmark time a case: this one and those after it. TIMED is the level of cases that are there for
+ * that alone; the benchmark checks what it times. */
+typedef enum case_bench { BENCH_NOT = 0, BENCH_QUICK, BENCH_STANDARD, BENCH_FULL } case_bench;
 
 typedef enum case_layout {
     LAYOUT_BHSD = 0,        /* dense, strides left 0 */
@@ -43,6 +47,7 @@ typedef struct test_case {
     uint32_t run_q, run_k;    /* sizes of the run; 0: the descriptor's */
     bool no_queries, no_keys; /* the run has none */
     bool no_lse;
+    case_bench bench;
     bool every_part; /* too important to be left to one part of a divided run */
     bool scale_literal;
     float scale; /* of the descriptor */

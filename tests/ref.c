@@ -199,16 +199,20 @@ static void solve_row(const row_work *w, uint32_t i, const ref_result *result, s
 
 /* ---- all rows ----------------------------------------------------------------------------------------------- */
 
-static void solve_head(row_work *w, uint32_t b, uint32_t h, const ref_result *result)
+static void load_head(row_work *w, uint32_t b, uint32_t h)
 {
     const ref_problem *p = w->problem;
     const uint64_t k_head = h / (p->heads_q / p->heads_k), v_head = h / (p->heads_q / p->heads_v);
     load_rows(w->k, &p->k, b * p->k.batch + k_head * p->k.head, p->seq_k, p->dim_qk);
     load_rows(w->v, &p->v, b * p->v.batch + v_head * p->v.head, p->seq_k, p->dim_v);
-    for (uint32_t i = 0; i < p->seq_q; i++) {
-        load_rows(w->q, &p->q, b * p->q.batch + h * p->q.head + i * p->q.row, 1, p->dim_qk);
-        solve_row(w, i, result, ((size_t)b * p->heads_q + h) * p->seq_q + i);
-    }
+}
+
+/* Query i of the head that was loaded, into row `row` of the result. */
+static void solve_query(row_work *w, uint32_t b, uint32_t h, uint32_t i, const ref_result *result, size_t row)
+{
+    const ref_problem *p = w->problem;
+    load_rows(w->q, &p->q, b * p->q.batch + h * p->q.head + i * p->q.row, 1, p->dim_qk);
+    solve_row(w, i, result, row);
 }
 
 static double *array_of(size_t count)
@@ -216,29 +220,56 @@ static double *array_of(size_t count)
     return calloc(count + 1, sizeof(double));
 }
 
+static bool begin_work(row_work *w, const ref_problem *p)
+{
+    *w = (row_work){.problem = p,
+                    .q = array_of(p->dim_qk),
+                    .k = array_of((size_t)p->seq_k * p->dim_qk),
+                    .v = array_of((size_t)p->seq_k * p->dim_v),
+                    .score = array_of(p->seq_k),
+                    .weight = array_of(p->seq_k)};
+    return w->q && w->k && w->v && w->score && w->weight;
+}
+
+static void end_work(row_work *w)
+{
+    free(w->q);
+    free(w->k);
+    free(w->v);
+    free(w->score);
+    free(w->weight);
+}
+
 bool ref_softmax(const ref_problem *problem, ref_result *out_result)
 {
     const ref_problem *p = problem;
     const size_t rows = (size_t)p->batch * p->heads_q * p->seq_q;
+    row_work w;
     *out_result = (ref_result){array_of(rows * p->dim_v), array_of(rows * p->dim_v), array_of(rows), array_of(rows)};
-    row_work w = {.problem = p,
-                  .q = array_of(p->dim_qk),
-                  .k = array_of((size_t)p->seq_k * p->dim_qk),
-                  .v = array_of((size_t)p->seq_k * p->dim_v),
-                  .score = array_of(p->seq_k),
-                  .weight = array_of(p->seq_k)};
-    const bool ok = out_result->o && out_result->o_bound && out_result->lse && out_result->lse_bound && w.q && w.k &&
-                    w.v && w.score && w.weight;
+    const bool begun = begin_work(&w, p);
+    const bool ok = begun && out_result->o && out_result->o_bound && out_result->lse && out_result->lse_bound;
     for (uint32_t b = 0; ok && b < p->batch; b++)
-        for (uint32_t h = 0; h < p->heads_q; h++)
-            solve_head(&w, b, h, out_result);
-    free(w.q);
-    free(w.k);
-    free(w.v);
-    free(w.score);
-    free(w.weight);
+        for (uint32_t h = 0; h < p->heads_q; h++) {
+            load_head(&w, b, h);
+            for (uint32_t i = 0; i < p->seq_q; i++)
+                solve_query(&w, b, h, i, out_result, ((size_t)b * p->heads_q + h) * p->seq_q + i);
+        }
+    end_work(&w);
     if (!ok)
         ref_release(out_result);
+    return ok;
+}
+
+bool ref_softmax_row(const ref_problem *problem, ref_row *row)
+{
+    row_work w;
+    const ref_result result = {row->o, row->o_bound, &row->lse, &row->lse_bound};
+    const bool ok = begin_work(&w, problem);
+    if (ok) {
+        load_head(&w, row->batch, row->head);
+        solve_query(&w, row->batch, row->head, row->query, &result, 0);
+    }
+    end_work(&w);
     return ok;
 }
 

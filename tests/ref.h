@@ -31,6 +31,14 @@ typedef struct ref_result {
     double *o, *o_bound, *lse, *lse_bound;
 } ref_result;
 
+/* One row: o and its bound [dim_v], lse and its bound. False without memory. */
+typedef struct ref_row {
+    uint32_t batch, head, query;
+    double *o, *o_bound;
+    double lse, lse_bound;
+} ref_row;
+bool ref_softmax_row(const ref_problem *problem, ref_row *row);
+
 /* Fills `out_result` with arrays that ref_release frees. False without memory. */
 bool ref_softmax(const ref_problem *problem, ref_result *out_result);
 void ref_release(ref_result *result);

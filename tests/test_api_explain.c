@@ -35,6 +35,7 @@ START_TEST(work_is_counted)
     const fovea_op_report full = report_of(&params);
     ck_assert_str_eq(full.name, "softmax");
     ck_assert_uint_eq(full.exponentials, 3u * 50 * 70);
+    ck_assert(test_is_cpu() ? full.shared_bytes == 0 : full.shared_bytes > 4 * full.exponentials);
     ck_assert_uint_eq(full.flops, 3u * 50 * 70 * 2 * 32);
     ck_assert_uint_eq(full.bytes, 3u * (50 * 16 * 4 + 2 * 70 * 16 * 2 + 50 * 16 * 4));
     params.causal = 1; /* query i sees i + 21 keys */

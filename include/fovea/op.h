@@ -99,6 +99,7 @@ typedef struct fovea_op_report {
     uint64_t flops;                                  /* of the visible (query, key) pairs: 2 (dim_qk + dim_v) each */
     uint64_t bytes;          /* algorithmic: each visible element of q, k, v once, o and lse once */
     uint64_t exponentials;   /* visible pairs */
+    uint64_t shared_bytes;   /* that lanes read from shared memory; 0: kernels of the CPU itself */
     uint64_t workspace_size; /* bytes */
     double estimated_s;      /* by the rate that the planner assumes */
     double assumed_flops_per_s;

@@ -52,6 +52,7 @@ int session_fail(const session *s, fovea_status status, const char *what);
 
 void session_close(session *s);
 
+int bench_main(int argc, char **argv);
 int info_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 

@@ -3,7 +3,6 @@
 #include "values.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 /* Device memory for one tensor, filled with the input or, for an output, with zeros. */
 static int bind_tensor(job *j, const tensor_row *row)
@@ -53,13 +52,6 @@ static int fetch_outputs(job *j)
     return CLI_DONE;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static int compare_doubles(const void *left, const void *right)
 {
     const double a = *(const double *)left, b = *(const double *)right;
@@ -87,9 +79,9 @@ static int measure(job *j)
         return cli_fail(CLI_FAILED, "--repeat: out of memory");
     fovea_status status = FOVEA_OK;
     for (uint32_t i = 0; status == FOVEA_OK && i < n; i++) {
-        const double start = now();
+        const double start = values_seconds();
         status = run_and_wait(j);
-        seconds[i] = now() - start;
+        seconds[i] = values_seconds() - start;
     }
     if (status == FOVEA_OK)
         print_times(seconds, n);

@@ -53,25 +53,6 @@ static void print_help(void)
           stdout);
 }
 
-static const char *kind_name(fovea_device_kind kind)
-{
-    switch (kind) {
-    case FOVEA_DEVICE_CPU: return "cpu";
-    case FOVEA_DEVICE_INTEGRATED: return "integrated";
-    case FOVEA_DEVICE_DISCRETE: return "discrete";
-    case FOVEA_DEVICE_VIRTUAL: return "virtual";
-    case FOVEA_DEVICE_OTHER: break;
-    }
-    return "other";
-}
-
-/* VK_MAKE_API_VERSION's packing as "1.3.275"; null where the device has none. */
-static json_t *api_version(uint32_t version)
-{
-    return version ? json_sprintf("%u.%u.%u", (version >> 22) & 0x7fu, (version >> 12) & 0x3ffu, version & 0xfffu)
-                   : json_null();
-}
-
 static json_t *tier_list(fovea_tier best)
 {
     json_t *list = json_array();
@@ -84,8 +65,8 @@ static json_t *describe(const fovea_device_info *info)
 {
     json_t *object = json_object();
     values_add(object, info_rows, COUNT(info_rows), info);
-    json_object_set_new(object, "kind", json_string(kind_name(info->kind)));
-    json_object_set_new(object, "api_version", api_version(info->api_version));
+    json_object_set_new(object, "kind", json_string(values_kind_name(info->kind)));
+    json_object_set_new(object, "api_version", values_api_version(info->api_version));
     values_add(object, number_rows, COUNT(number_rows), info);
     json_object_set_new(object, "tiers", tier_list(info->tier));
     return object;

@@ -12,6 +12,7 @@ typedef struct subcommand {
 } subcommand;
 
 static const subcommand subcommands[] = {
+    {"bench", bench_main, "measure speed, and what it could be, on this machine's devices"},
     {"info", info_main, "devices, drivers, tiers and limits of this machine"},
     {"run", run_main, "run an operator on .npy files"},
 };

@@ -15,13 +15,27 @@
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
 static const value_row report_rows[] = {
-    REPORT(VALUE_TEXT, name),          REPORT(VALUE_TIER, tier),         REPORT(VALUE_U32, dispatches),
-    REPORT(VALUE_U32, copies),         REPORT(VALUE_U32, barriers),      REPORT(VALUE_U32, key_slices),
-    REPORT(VALUE_U32, query_slices),   REPORT(VALUE_U32, split_count),   REPORT(VALUE_U32, tile_candidates),
-    REPORT(VALUE_U64, tiles_total),    REPORT(VALUE_U64, tiles_visited), REPORT(VALUE_U64, tiles_full),
-    REPORT(VALUE_U64, flops),          REPORT(VALUE_U64, bytes),         REPORT(VALUE_U64, exponentials),
-    REPORT(VALUE_U64, workspace_size), REPORT(VALUE_REAL, estimated_s),  REPORT(VALUE_REAL, assumed_flops_per_s),
-    REPORT(VALUE_REAL, create_s),      REPORT(VALUE_LINES, notes),
+    REPORT(VALUE_TEXT, name),
+    REPORT(VALUE_TIER, tier),
+    REPORT(VALUE_U32, dispatches),
+    REPORT(VALUE_U32, copies),
+    REPORT(VALUE_U32, barriers),
+    REPORT(VALUE_U32, key_slices),
+    REPORT(VALUE_U32, query_slices),
+    REPORT(VALUE_U32, split_count),
+    REPORT(VALUE_U32, tile_candidates),
+    REPORT(VALUE_U64, tiles_total),
+    REPORT(VALUE_U64, tiles_visited),
+    REPORT(VALUE_U64, tiles_full),
+    REPORT(VALUE_U64, flops),
+    REPORT(VALUE_U64, bytes),
+    REPORT(VALUE_U64, exponentials),
+    REPORT(VALUE_U64, shared_bytes),
+    REPORT(VALUE_U64, workspace_size),
+    REPORT(VALUE_REAL, estimated_s),
+    REPORT(VALUE_REAL, assumed_flops_per_s),
+    REPORT(VALUE_REAL, create_s),
+    REPORT(VALUE_LINES, notes),
 };
 
 static const value_row kernel_rows[] = {

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define TEXT_MAX   512
 #define PREFIX_MAX 128
@@ -129,4 +130,29 @@ void values_print_lines(json_t *object, const char *prefix)
             print_scalar(value);
         putchar('\n');
     }
+}
+
+const char *values_kind_name(fovea_device_kind kind)
+{
+    switch (kind) {
+    case FOVEA_DEVICE_CPU: return "cpu";
+    case FOVEA_DEVICE_INTEGRATED: return "integrated";
+    case FOVEA_DEVICE_DISCRETE: return "discrete";
+    case FOVEA_DEVICE_VIRTUAL: return "virtual";
+    case FOVEA_DEVICE_OTHER: break;
+    }
+    return "other";
+}
+
+json_t *values_api_version(uint32_t version)
+{
+    return version ? json_sprintf("%u.%u.%u", (version >> 22) & 0x7fu, (version >> 12) & 0x3ffu, version & 0xfffu)
+                   : json_null();
+}
+
+double values_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }

@@ -2,6 +2,8 @@
 #ifndef FOVEA_CLI_VALUES_H
 #define FOVEA_CLI_VALUES_H
 
+#include <fovea/fovea.h>
+
 #include <jansson.h>
 #include <stddef.h>
 
@@ -25,6 +27,15 @@ typedef struct value_row {
 
 /* A string whose bytes may be no UTF-8 (a device's name, cut): what is not ASCII then becomes '?'. */
 json_t *values_string(const char *text);
+
+/* The name of a device's kind, such as "integrated". */
+const char *values_kind_name(fovea_device_kind kind);
+
+/* VK_MAKE_API_VERSION's packing as "1.3.275"; null where the device has none. */
+json_t *values_api_version(uint32_t version);
+
+/* Seconds of a clock that only goes forward. */
+double values_seconds(void);
 
 /* Adds the members of the struct at `base` to `object`. */
 void values_add(json_t *object, const value_row *rows, size_t count, const void *base);

@@ -1,0 +1,166 @@
+"""`fovea bench`: its figures agree with each other, its file with Google Benchmark's own tool, and it says what it leaves
+out. The argument `full` runs it on every device of the machine."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+import common
+from common import DONE, FAILED, NO_DEVICE, USAGE
+
+FULL = "full" in sys.argv
+COMPARE = "/usr/share/benchmark/compare.py"
+RATES = ("fma_f32", "fma_f16", "fma_bf16", "exp2", "shared", "copy", "dispatch_s", "barrier_s", "submit_s")
+
+
+def required(name):
+    return name in os.environ.get("FOVEA_TEST_REQUIRE", "").split(",")
+
+
+class BenchTest(common.ProgramTest):
+    def bench(self, *arguments, code=DONE, says=()):
+        return self.expect(code, "bench", *arguments, says=says)
+
+    def load(self, name="out.json"):
+        with open(self.file(name)) as file:
+            return json.load(file)
+
+    def check_row(self, row, context):
+        device = next(d for d in context["devices"] if d["id"] == row["device"])
+        rates, dtype = device["rates"], row["dtype"]
+        self.assertEqual(row["name"], f"softmax/{row['case']}/{row['device']}")
+        self.assertEqual((row["name"], row["run_type"], row["time_unit"]), (row["run_name"], "iteration", "us"))
+        self.assertEqual((row["repetitions"], row["repetition_index"], row["threads"]), (1, 0, 1))
+        self.assertGreaterEqual(row["iterations"], 5)
+        self.assertLessEqual(row["wall_min"], row["wall_p10"])
+        self.assertLessEqual(row["wall_p10"], row["real_time"])
+        self.assertLessEqual(row["real_time"], row["wall_p90"])
+        pairs = row["batch"] * row["heads_q"] * row["seq_q"] * row["seq_k"]
+        if row["mask"] == "causal" and row["seq_q"] == row["seq_k"]:
+            pairs = row["batch"] * row["heads_q"] * row["seq_q"] * (row["seq_q"] + 1) // 2
+        self.assertEqual(row["exponentials"], pairs)
+        self.assertEqual(row["flops"], 2 * pairs * (row["dim_qk"] + row["dim_v"]))
+        clock = row.get("device_time", row["real_time"])
+        self.assertAlmostEqual(row["flops_per_second"] / (row["flops"] / clock * 1e6), 1, places=6)
+        self.assertAlmostEqual(row["percent_of_peak"] / (100 * row["flops_per_second"] / rates["fma_" + dtype]), 1, places=6)
+        roofs = {"fma": row["flops"] / rates["fma_" + dtype], "exp2": row["exponentials"] / rates["exp2"],
+                 "copy": row["bytes"] / rates["copy"]}
+        self.assertLessEqual(row["attainable_flops_per_second"], row["flops"] / max(roofs.values()) * 1.000001)
+        self.assertIn(row["bound"], (*roofs, "shared"))
+        self.assertLessEqual(row["of_bound"], 1)
+        self.assertGreater(row["rows_checked"], 0)
+        self.assertRegex(row["tile"], r"^\d+x\d+$")
+        self.assertIn(row["kernel"], ("softmax_direct", "softmax_state"))
+
+
+class Quick(BenchTest):
+    device = "cpu"
+
+    def test_measures(self):
+        result = self.bench("--device", self.device, "--seconds", "0.05", "--json", "out.json")
+        data = self.load()
+        context = data["context"]
+        self.assertEqual([d["id"] for d in context["devices"]], [self.device])
+        self.assertEqual(set(context["devices"][0]["rates"]), set(RATES))
+        self.assertFalse(context["interrupted"])
+        self.assertGreater(len(data["benchmarks"]) + len(context["failures"]), 3)
+        for row in data["benchmarks"]:
+            self.check_row(row, context)
+            self.assertIn(row["name"], result.stdout)
+        for failure in context["failures"]:
+            self.assertIn("left out", failure["message"])
+        self.assert_only("out.json")
+
+    def test_compare_tool(self):
+        if not os.path.exists(COMPARE):
+            self.assertFalse(required("benchmark"), "FOVEA_TEST_REQUIRE names it")
+            self.skipTest("no compare.py of Google Benchmark")
+        for name in ("a.json", "b.json"):
+            self.bench("--device", "cpu", "--filter", "decode", "--seconds", "0.05", "--json", name)
+        result = subprocess.run([sys.executable, COMPARE, "benchmarks", "a.json", "b.json"], cwd=self.directory,
+                                capture_output=True, text=True, timeout=120)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for row in self.load("a.json")["benchmarks"]:
+            self.assertIn(row["name"], result.stdout)
+
+    def test_baseline(self):
+        arguments = ["--device", "cpu", "--filter", "decode_d128_f16/", "--seconds", "0.05"]
+        self.bench(*arguments, "--json", "old.json")
+        result = self.bench(*arguments, "--baseline", "old.json")
+        line = [text for text in result.stdout.splitlines() if text.startswith("softmax/decode")][-1].split()
+        self.assertEqual(len(line), 4)
+        self.assertAlmostEqual(float(line[3]), float(line[2]) / float(line[1]), places=1)
+        self.write("bad.json", "{")
+        self.write("other.json", "{}")
+        for name in ("bad.json", "other.json", "nosuch.json"):
+            self.bench(*arguments, "--baseline", name, code=USAGE, says=["--baseline", name])
+
+    def test_list_and_filter(self):
+        quick = self.bench("--device", "cpu", "--list").stdout.split()
+        standard = self.bench("--device", "cpu", "--suite", "standard", "--list").stdout.split()
+        full = self.bench("--device", "cpu", "--suite", "full", "--list").stdout.split()
+        self.assertTrue(set(quick) < set(standard) < set(full))
+        self.assertEqual(len(full), len(set(full)))
+        some = self.bench("--device", "cpu", "--suite", "full", "--filter", "d(256|512)_f16", "--list").stdout.split()
+        self.assertTrue(some and all("d256_f16" in name or "d512_f16" in name for name in some))
+        for dim in ("d64", "d128", "d256", "d512"):
+            for kind in ("prefill", "decode"):
+                self.assertTrue(any(f"/{kind}_{dim}" in name for name in full), (kind, dim))
+
+    def test_left_out(self):
+        self.bench("--device", "cpu", "--filter", "prefill_d64_f32/", "--longest", "1e-6", "--json", "out.json",
+                   says=["left out", "--longest"])
+        data = self.load()
+        self.assertEqual(data["benchmarks"], [])
+        self.assertEqual(data["context"]["failures"][0]["name"], "softmax/prefill_d64_f32/cpu")
+
+    def test_interrupt(self):
+        with open(self.file("out.txt"), "w") as lines:
+            process = subprocess.Popen([self.path, "bench", "--device", "cpu", "--suite", "standard", "--seconds", "30",
+                                        "--json", "out.json"], cwd=self.directory, stdout=lines, stderr=subprocess.PIPE,
+                                       text=True)
+        end = time.monotonic() + 60
+        while "\nname" not in open(self.file("out.txt")).read() and time.monotonic() < end:
+            time.sleep(0.1)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=120)[1]
+        out = open(self.file("out.txt")).read()
+        self.assertEqual(process.returncode, DONE, err)
+        self.assertIn("interrupted", err)
+        data = self.load()
+        self.assertTrue(data["context"]["interrupted"])
+        for row in data["benchmarks"]:
+            self.assertIn(row["name"], out)
+            self.assertLessEqual(row["of_bound"], 1)
+
+    def test_refusals(self):
+        self.bench("--suite", "slow", code=USAGE, says=["--suite"])
+        self.bench("--filter", "(", code=USAGE, says=["--filter"])
+        self.bench("--filter", "no such case", code=USAGE, says=["filter"])
+        for value in ("0", "-1", "x", "", "nan", "inf", "1e9"):
+            self.bench("--seconds", value, code=USAGE, says=["--seconds"])
+        self.bench("--json", "nosuch/out.json", code=FAILED, says=["nosuch/out.json"])
+        self.bench("--device", "nosuch", code=NO_DEVICE, says=["nosuch"])
+        self.bench("extra", code=USAGE, says=["extra"])
+        self.bench("--nosuch", code=USAGE, says=["--nosuch"])
+        self.assert_only()
+
+
+class Devices(BenchTest):
+    """Every device: what is timed is right, and what is too slow is said."""
+
+    def test_all(self):
+        self.bench("--seconds", "0.02", "--longest", "60", "--filter", "d64|decode", "--json", "out.json")
+        data = self.load()
+        seen = {row["device"] for row in data["benchmarks"]}
+        self.assertEqual(seen, {device["id"] for device in data["context"]["devices"]})
+        for row in data["benchmarks"]:
+            self.check_row(row, data["context"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1, argv=sys.argv[:1], defaultTest="Devices" if FULL else "Quick")

@@ -1,0 +1,104 @@
+/* fovea bench: what its files share. A plan is a list of (device, case); each becomes a result. */
+#ifndef FOVEA_CLI_BENCH_H
+#define FOVEA_CLI_BENCH_H
+
+#include "cli.h"
+
+#include "cases.h"
+
+#include <jansson.h>
+#include <regex.h>
+
+typedef struct bench_options {
+    const char *device; /* NULL: every device of the machine */
+    const char *json, *html, *baseline;
+    case_bench suite;
+    bool filtered;
+    regex_t filter;
+    double seconds; /* that a case is timed for */
+    double longest; /* seconds of one run beyond which a case is left out */
+} bench_options;
+
+/* The rates of a device; NAN: it could not be measured. */
+typedef struct bench_device {
+    fovea_device_info info;
+    double rates[FOVEA_RATE_COUNT];
+} bench_device;
+
+/* Times of one run, in seconds. */
+typedef struct bench_times {
+    double median, least, p10, p90;
+} bench_times;
+
+typedef struct bench_result {
+    char name[160]; /* operator/case/device */
+    const test_case *c;
+    const bench_device *device;
+    bool timed, checked;          /* what is left out has a reason instead */
+    bool on_device;               /* `own` is known */
+    bench_times wall, own;        /* the host's clock, submit and wait included; the device's clock */
+    double cpu;                   /* median seconds of this process' threads */
+    uint32_t samples, iterations; /* runs of a sample: more than one where a run is short */
+    fovea_op_report report;
+    double max_error, of_bound;
+    uint32_t rows_checked;
+    char reason[512];
+} bench_result;
+
+typedef struct bench_list {
+    bench_device *devices;
+    size_t device_count;
+    bench_result *results;
+    size_t count;
+    bool interrupted;
+    char date[40];
+} bench_list;
+
+/* ---- bench_time.c: cases on a device */
+
+enum { BENCH_GROUP = 8 }; /* cases that are timed in turn */
+
+/* Times and checks `count` results of one device, at most BENCH_GROUP, in turn; fills them. The exit code says that the
+ * session can go on. */
+int bench_time_group(session *s, const bench_options *options, bench_result *results, size_t count);
+
+/* Set by an interrupt: whatever runs ends after the sample at hand. */
+bool bench_interrupted(void);
+void bench_catch_interrupts(void);
+
+/* ---- bench_data.c: inputs, and the check of outputs */
+
+/* Fills a tensor's bytes with numbers uniform in [-1, 1], the same ones on every machine. */
+void bench_fill(unsigned char *bytes, uint64_t size, fovea_dtype dtype, uint64_t seed);
+
+/* Checks sampled rows of `o` against double precision; the views are dense. False without memory. */
+bool bench_check(const test_case *c, unsigned char *const data[FOVEA_O + 1], bool gpu, bench_result *result);
+
+/* ---- bench_report.c: figures made of times */
+
+/* FLOP/s, by the device's clock where it is known. */
+double bench_flops_per_s(const bench_result *result);
+
+/* The peak that a case is compared with: multiply-adds of its keys' dtype. NAN where it is not known. */
+double bench_peak(const bench_result *result);
+
+/* FLOP/s that the measured rates allow, and the rate that bounds it ("fma", "exp2", "shared", "copy"); NAN where one is
+ * not known. */
+double bench_attainable(const bench_result *result, const char **out_bound);
+
+/* The kernel that the timed runs used. */
+const fovea_kernel_report *bench_kernel(const bench_result *result);
+
+void bench_print_device(const bench_device *device);
+void bench_print_heading(void);
+void bench_print_result(const bench_result *result);
+
+/* ---- bench_json.c */
+
+/* Google Benchmark's format. New reference; NULL without memory. */
+json_t *bench_json(const bench_list *list, const bench_options *options);
+
+/* Prints each case beside the same case of an older file. */
+int bench_compare(const json_t *now, const char *path);
+
+#endif
