@@ -1,8 +1,9 @@
-/* The softmax kernels, read as OpenCL C, against a reference in double precision, on whatever OpenCL there
+/* The kernels, read as OpenCL C, against a reference in double precision, on whatever OpenCL there
  * is. Under Oclgrind the same program is a check for races, bounds and uninitialised reads (run_oclgrind.sh).
  *
  * test_opencl SHADERS [CASE]: the folder of the kernel texts; one case only. Exit 77 without OpenCL. */
 #include "cl_host.h"
+#include "measure_case.h"
 #include "softmax_case.h"
 
 #include <stdio.h>
@@ -135,6 +136,7 @@ int main(int count, char **arguments)
         ran++;
         wrong += !run_case(&host, arguments[1], &SOFTMAX_CASES[i]);
     }
+    wrong += !measure_cases_run(&host, arguments[1], count > 2 ? arguments[2] : NULL, &ran);
     cl_host_close(&host);
     printf("%u of %u cases right\n", (unsigned)(ran - wrong), (unsigned)ran);
     return wrong || !ran;
