@@ -3,19 +3,10 @@
 
 #include "modules.h"
 #include "softmax.h"
+#include "softmax_tuning.h"
 #include "util/math.h"
 
 #include "abi/softmax.h"
-
-/* Micro-tiles (TM, TN, TV) in order of preference; the module table has the same. */
-typedef struct micro_tile {
-    uint32_t tm, tn, tv;
-} micro_tile;
-
-static const micro_tile many_rows[] = {{8, 8, 8}, {4, 4, 4}, {1, 4, 4}};
-static const micro_tile narrow_rows[] = {{4, 4, 4}, {8, 8, 8}, {1, 4, 4}}; /* many rows, small register files */
-static const micro_tile few_rows[] = {{1, 4, 4}, {4, 4, 4}, {8, 8, 8}};
-enum { MICRO_TILES = sizeof many_rows / sizeof many_rows[0] };
 
 uint32_t softmax_shared_bytes(const softmax_tile *tile)
 {
@@ -39,7 +30,7 @@ static uint32_t planned_subgroup(const fovea_device *device)
     return (uint32_t)fv_min(limits->subgroup_size_max, fv_max(limits->subgroup_size_min, PREFERRED));
 }
 
-static bool module_exists(fovea_tier tier, const micro_tile *micro)
+static bool module_exists(fovea_tier tier, const softmax_micro_tile *micro)
 {
     for (uint32_t i = 0; i < fv_module_count; i++) {
         const fv_module *module = &fv_modules[i];
@@ -69,16 +60,16 @@ static uint64_t work(const softmax_tile *tile, const softmax_shape *shape, bool 
 }
 
 /* Less is better: work first, then the preferred size of a workgroup, then the longest chunk. */
-static uint64_t cost(const softmax_tile *tile, const softmax_shape *shape, bool few)
+static uint64_t cost(const softmax_tile *tile, const softmax_shape *shape, bool few, uint32_t preferred_lanes)
 {
-    enum { PREFERRED_LANES = 128 };
     const uint32_t lanes = tile->lane_rows * tile->lane_cols;
-    const uint64_t size = lanes == PREFERRED_LANES ? 0 : lanes > PREFERRED_LANES ? 1 : PREFERRED_LANES / lanes;
+    const uint64_t size = lanes == preferred_lanes ? 0 : lanes > preferred_lanes ? 1 : preferred_lanes / lanes;
     return work(tile, shape, few) * 4096 + size * 64 + (tile->chunk < 64 ? 64 - tile->chunk : 0);
 }
 
 /* The best shape of a workgroup for one micro-tile and tier, both given in *tile. */
-static bool solve(const fovea_device *device, const softmax_shape *shape, bool few, softmax_tile *tile)
+static bool solve(const fovea_device *device, const softmax_shape *shape, bool few, uint32_t preferred_lanes,
+                  softmax_tile *tile)
 {
     static const uint32_t columns[] = {4, 8, 16, 32, 64}, lane_counts[] = {256, 128, 64, 32}, chunks[] = {16, 8, 4};
     enum { COLUMNS = sizeof columns / sizeof columns[0], LANES = sizeof lane_counts / sizeof lane_counts[0] };
@@ -89,9 +80,9 @@ static bool solve(const fovea_device *device, const softmax_shape *shape, bool f
         candidate.lane_cols = columns[i % COLUMNS];
         candidate.lane_rows = lane_counts[i / COLUMNS % LANES] / candidate.lane_cols;
         candidate.chunk = chunks[i / COLUMNS / LANES];
-        if (!fits(device, shape, &candidate) || cost(&candidate, shape, few) >= best)
+        if (!fits(device, shape, &candidate) || cost(&candidate, shape, few, preferred_lanes) >= best)
             continue;
-        best = cost(&candidate, shape, few);
+        best = cost(&candidate, shape, few, preferred_lanes);
         *tile = candidate;
     }
     return best < UINT64_MAX;
@@ -125,15 +116,14 @@ static void tier_tiles(const fovea_device *device, const softmax_shape *shape, b
             fv_note(report, "subgroup tier refused: no subgroup shuffle of a known size, or a clamp to a lower tier");
         return;
     }
-    /* A software driver with vectors of 4 lanes has 16 registers for what a GPU keeps in 256. */
-    const bool narrow = device->driver->caps.info.kind == FOVEA_DEVICE_CPU && device->limits.subgroup_size_max <= 4;
-    for (uint32_t i = 0; i < MICRO_TILES; i++) {
-        const micro_tile *micro = few ? &few_rows[i] : narrow ? &narrow_rows[i] : &many_rows[i];
+    const softmax_preference *preference = softmax_preference_of(&device->driver->caps.info, &device->limits, few);
+    for (uint32_t i = 0; i < SOFTMAX_MICRO_TILES; i++) {
+        const softmax_micro_tile *micro = &preference->micro_tiles[i];
         softmax_tile tile = {
             .tier = tier, .tm = micro->tm, .tn = micro->tn, .tv = micro->tv, .subgroup_size = subgroup};
         if (!module_exists(tier, micro))
             continue;
-        if (solve(device, shape, few, &tile))
+        if (solve(device, shape, few, preference->lanes, &tile))
             list->tiles[list->count++] = tile;
         else if (!few)
             fv_note(report,

@@ -1,0 +1,28 @@
+/* The planner's built-in preferences. */
+#ifndef FV_SOFTMAX_TUNING_H
+#define FV_SOFTMAX_TUNING_H
+
+#include <fovea/device.h>
+
+#include <stdbool.h>
+
+enum { SOFTMAX_MICRO_TILES = 3 };
+
+/* Rows of S, keys of S and columns of O that a lane owns; shaders/modules.txt has the same. */
+typedef struct softmax_micro_tile {
+    uint32_t tm, tn, tv;
+} softmax_micro_tile;
+
+typedef struct softmax_preference {
+    bool few_rows;                                       /* for runs of few rows alone */
+    fovea_device_kind kind;                              /* OTHER: any */
+    uint32_t subgroup_most;                              /* for devices whose subgroups are no larger; 0: any */
+    softmax_micro_tile micro_tiles[SOFTMAX_MICRO_TILES]; /* best first */
+    uint32_t lanes;                                      /* of a workgroup, where the work is the same */
+} softmax_preference;
+
+/* The row for a device and for runs of few or of many rows. Never NULL. */
+const softmax_preference *softmax_preference_of(const fovea_device_info *info, const fovea_device_limits *limits,
+                                                bool few_rows);
+
+#endif
