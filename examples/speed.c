@@ -211,6 +211,12 @@ static double row_weights(const trial *t, double *scores, double maximum)
     return error / sum;
 }
 
+/* NaN is larger than all. */
+static double larger(double a, double b)
+{
+    return isnan(a) || a >= b ? a : b;
+}
+
 static void check_row(trial *t, size_t row, double *weights)
 {
     const size_t head = row / t->size.seq;
@@ -230,8 +236,8 @@ static void check_row(trial *t, size_t row, double *weights)
         const double stored = half ? 0x1p-10 * fabs(reference) + 0x1p-14 : 0x1p-24 * fabs(reference);
         const double error = fabs(t->host[FOVEA_O][row * DIM + d] - reference);
         const double share = error / (relative * magnitude + stored);
-        t->max_error = error <= t->max_error ? t->max_error : error; /* so that NaN is kept */
-        t->of_bound = share <= t->of_bound ? t->of_bound : share;
+        t->max_error = larger(t->max_error, error);
+        t->of_bound = larger(t->of_bound, share);
     }
 }
 

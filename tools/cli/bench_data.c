@@ -44,6 +44,12 @@ static ref_problem problem_of(const test_case *c, unsigned char *const data[FOVE
                          .gpu = gpu};
 }
 
+/* NaN is larger than all. */
+static double larger(double a, double b)
+{
+    return isnan(a) || a >= b ? a : b;
+}
+
 static void compare_row(const ref_problem *p, const unsigned char *o, const ref_row *row, bench_result *result)
 {
     const uint64_t first = (((uint64_t)row->batch * p->heads_q + row->head) * p->seq_q + row->query) * p->dim_v;
@@ -51,8 +57,8 @@ static void compare_row(const ref_problem *p, const unsigned char *o, const ref_
         const double got = ref_decode(o + (first + c) * fovea_dtype_size(p->o_dtype), p->o_dtype);
         const double error = fabs(got - row->o[c]);
         const double share = error == 0.0 ? 0.0 : error / row->o_bound[c];
-        result->max_error = error <= result->max_error ? result->max_error : error; /* so that NaN is kept */
-        result->of_bound = share <= result->of_bound ? result->of_bound : share;
+        result->max_error = larger(result->max_error, error);
+        result->of_bound = larger(result->of_bound, share);
     }
 }
 
