@@ -54,5 +54,6 @@ void session_close(session *s);
 
 int info_main(int argc, char **argv);
 int run_main(int argc, char **argv);
+int page_main(int argc, char **argv);
 
 #endif

@@ -14,6 +14,7 @@ typedef struct subcommand {
 static const subcommand subcommands[] = {
     {"info", info_main, "devices, drivers, tiers and limits of this machine"},
     {"run", run_main, "run an operator on .npy files"},
+    {"page", page_main, "make one HTML page of result files"},
 };
 
 int cli_fail(int code, const char *format, ...)
