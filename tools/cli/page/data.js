@@ -68,6 +68,11 @@ function scaled(value, unit, digits = 3) {
     return `${decimal(value / factor, digits)}\u00a0${prefix}${unit}`;
 }
 
+/* For the ticks of axes: no zeros at the end. */
+function tickText(value, unit = "") {
+    return scaled(value, unit).replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "").trim();
+}
+
 function seconds(value) {
     return scaled(value, "s");
 }

@@ -9,6 +9,11 @@ function areaOf(width, height) {
     return {left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom};
 }
 
+/* A tick without a prefix, its zeros at the end left out. */
+function plainTick(tick) {
+    return apart(String(Number(tick.toPrecision(3))));
+}
+
 /* The same type has the same colour in every plot. */
 function dtypeColour(dtype, rows) {
     const all = distinct([...DTYPES, ...rows.map((row) => row.dtype)]);
@@ -101,9 +106,8 @@ function drawRoofline(width, device, rows, styleOf) {
     const copy = positive(device.rates.get("copy"));
     const {x, y} = rooflineScales(area, rows, roofs, copy);
     const drawn = canvas(width, height, `Roofline of ${device.label}`);
-    const count = (tick) => scaled(tick, "").trim();
-    drawn.append(drawAxes(area, {scale: x, title: "FLOP per byte", show: (tick) => decimal(tick)},
-        {scale: y, title: "FLOP/s", show: count}));
+    drawn.append(drawAxes(area, {scale: x, title: "FLOP per byte", show: plainTick},
+        {scale: y, title: "FLOP/s", show: (tick) => tickText(tick)}));
     if (copy !== null)
         drawn.append(drawSlope(x, y, copy, Math.max(...[...roofs, ...rows].map((one) => one.rate))));
     drawn.append(drawRoofs(area, x, y, roofs, copy));
@@ -153,7 +157,7 @@ function drawLengths(width, name, series, styleOf) {
     const drawn = canvas(width, height, name);
     x.ticks = lengths;
     drawn.append(drawAxes(area, {scale: x, title: "keys (seq_k)", show: whole},
-        {scale: y, title: "GFLOP/s", show: (tick) => decimal(tick)}));
+        {scale: y, title: "GFLOP/s", show: plainTick}));
     for (const members of series) {
         const path = members.map((row) => place(row).map((at) => at.toFixed(1)).join(" ")).join("L");
         drawn.append(shape("path", {d: `M${path}`, class: `series colour-${styleOf(members[0]).colour % COLOURS}`}));
@@ -253,7 +257,7 @@ function sparseFigure(device) {
         note: "Time as a share of the dense case\u2019s; whiskers from p10 to p90.",
         entries: ["d: dense", "s: sparse"].map((title, colour) => ({title, style: {bar: true, colour}})),
         draw: (width) => drawBars(width, `Sparse beside dense on ${device.label}`, groups,
-            {title: "of dense time", show: (tick) => percent(tick)}),
+            {title: "of dense time", show: (tick) => `${plainTick(tick)}\u00a0%`}),
     });
 }
 
@@ -294,6 +298,6 @@ function deviceFigures(model, cases) {
         entries,
         draw: (width) => drawBars(width, `Devices compared: ${title}`,
             members.map((one) => ({title: one.first.name, bars: bars(one)})),
-            {title: "GFLOP/s", show: (tick) => decimal(tick)}),
+            {title: "GFLOP/s", show: plainTick}),
     }));
 }
