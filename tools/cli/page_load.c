@@ -104,7 +104,7 @@ static const char *const time_units[] = {"ns", "us", "ms", "s"};
 
 static bool fault(const checker *c, const char *place, const char *name, const char *what)
 {
-    snprintf(c->reason, c->size, "%s: %s%s%s %s", c->path, place, place[0] && name[0] ? "." : "", name, what);
+    snprintf(c->reason, c->size, "%s: %s%s%s%s", c->path, place, place[0] ? "." : "", name, what);
     return false;
 }
 
@@ -145,11 +145,11 @@ static bool all_objects(json_t *value)
 static bool is_kind(json_t *value, member_kind kind, const char **out_what)
 {
     switch (kind) {
-    case MEMBER_TEXT: *out_what = "must be a string"; return json_is_string(value);
-    case MEMBER_NUMBER: *out_what = "must be a number"; return json_is_number(value);
-    case MEMBER_FLAG: *out_what = "must be true or false"; return json_is_boolean(value);
-    case MEMBER_NUMBERS: *out_what = "must hold numbers alone"; return all_numbers(value);
-    case MEMBER_LIST: *out_what = "must be an array of objects"; return all_objects(value);
+    case MEMBER_TEXT: *out_what = " must be a string"; return json_is_string(value);
+    case MEMBER_NUMBER: *out_what = " must be a number"; return json_is_number(value);
+    case MEMBER_FLAG: *out_what = " must be true or false"; return json_is_boolean(value);
+    case MEMBER_NUMBERS: *out_what = " must hold numbers alone"; return all_numbers(value);
+    case MEMBER_LIST: *out_what = " must be an array of objects"; return all_objects(value);
     }
     return false;
 }
@@ -163,7 +163,7 @@ static bool check_members(const checker *c, const char *place, json_t *object, c
         if (json_is_null(value))
             value = NULL;
         if (!value && members[i].needed)
-            return fault(c, place, members[i].name, "is missing");
+            return fault(c, place, members[i].name, " is missing");
         if (value && !is_kind(value, members[i].kind, &what))
             return fault(c, place, members[i].name, what);
     }
@@ -198,9 +198,9 @@ static bool check_times(const checker *c, json_t *benchmarks)
         for (size_t i = 0; i < COUNT(time_units); i++)
             known = known || !strcmp(unit, time_units[i]);
         if (!known)
-            return fault(c, place, "time_unit", "must be ns, us, ms or s");
+            return fault(c, place, "time_unit", " must be ns, us, ms or s");
         if (!(json_number_value(json_object_get(one, "real_time")) > 0))
-            return fault(c, place, "real_time", "must be positive");
+            return fault(c, place, "real_time", " must be positive");
     }
     return true;
 }
@@ -211,7 +211,7 @@ static bool check_result(const checker *c, json_t *root)
     if (!json_is_object(root))
         return fault(c, "", "", "holds no JSON object");
     if (!json_is_object(context))
-        return fault(c, "", "context", "must be an object: this is no result of fovea bench");
+        return fault(c, "", "context", " must be an object: this is no result of fovea bench");
     return check_members(c, "", root, root_members, COUNT(root_members)) &&
            check_members(c, "context", context, context_members, COUNT(context_members)) &&
            check_list(c, context, "devices", device_members, COUNT(device_members)) &&

@@ -15,6 +15,11 @@ function boxed(table, name) {
     return box;
 }
 
+/* Words that stay in sight while their table scrolls. */
+function staying(words) {
+    return element("span", {className: "stay"}, words);
+}
+
 function heading(scope, content, className = "") {
     const cell = element("th", {className}, content);
     cell.setAttribute("scope", scope);
@@ -34,7 +39,7 @@ function factTable(caption, corner, things, properties) {
         const cells = shown.map((value) => element("td", {}, value ?? MISSING));
         body.append(element("tr", {}, heading("row", property.title), ...cells));
     }
-    const table = element("table", {className: "facts"}, element("caption", {}, caption), element("thead", {}, head),
+    const table = element("table", {className: "facts"}, element("caption", {}, staying(caption)), element("thead", {}, head),
         body);
     return boxed(table, caption);
 }
@@ -80,7 +85,7 @@ function sortRows(rows, column, direction) {
 function groupBody(name, columns, rows) {
     const body = element("tbody");
     if (name !== null) {
-        const cell = heading("rowgroup", `${name} (${rows.length})`, "group");
+        const cell = heading("rowgroup", staying(`${name} (${rows.length})`), "group");
         cell.colSpan = columns.length;
         body.append(element("tr", {}, cell));
     }
@@ -113,7 +118,7 @@ function rowTable(caption, groups, allColumns) {
     const sort = (column, direction) => bodies.forEach((group) => group.sort(column, direction));
     const headings = [];
     const head = element("tr", {}, ...columns.map((column) => sortHeading(column, headings, sort)));
-    const table = element("table", {className: "rows"}, element("caption", {}, caption), element("thead", {}, head),
+    const table = element("table", {className: "rows"}, element("caption", {}, staying(caption)), element("thead", {}, head),
         ...bodies.map((group) => group.body));
     return {box: boxed(table, caption), table};
 }
