@@ -20,6 +20,10 @@ function staying(words) {
     return element("span", {className: "stay"}, words);
 }
 
+function captioned(words) {
+    return element("caption", {}, staying(words));
+}
+
 function heading(scope, content, className = "") {
     const cell = element("th", {className}, content);
     cell.setAttribute("scope", scope);
@@ -39,8 +43,7 @@ function factTable(caption, corner, things, properties) {
         const cells = shown.map((value) => element("td", {}, value ?? MISSING));
         body.append(element("tr", {}, heading("row", property.title), ...cells));
     }
-    const table = element("table", {className: "facts"}, element("caption", {}, staying(caption)), element("thead", {}, head),
-        body);
+    const table = element("table", {className: "facts"}, captioned(caption), element("thead", {}, head), body);
     return boxed(table, caption);
 }
 
@@ -118,7 +121,7 @@ function rowTable(caption, groups, allColumns) {
     const sort = (column, direction) => bodies.forEach((group) => group.sort(column, direction));
     const headings = [];
     const head = element("tr", {}, ...columns.map((column) => sortHeading(column, headings, sort)));
-    const table = element("table", {className: "rows"}, element("caption", {}, staying(caption)), element("thead", {}, head),
+    const table = element("table", {className: "rows"}, captioned(caption), element("thead", {}, head),
         ...bodies.map((group) => group.body));
     return {box: boxed(table, caption), table};
 }
