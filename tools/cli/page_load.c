@@ -158,7 +158,7 @@ static bool is_kind(json_t *value, member_kind kind, const char **out_what)
 static bool check_members(const checker *c, const char *place, json_t *object, const member *members, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const char *what;
+        const char *what = "";
         json_t *value = json_object_get(object, members[i].name);
         if (json_is_null(value))
             value = NULL;
