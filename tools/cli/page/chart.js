@@ -98,10 +98,12 @@ function canvas(width, height, name) {
 /* Grid, ticks and titles of two axes. `area` is {left, right, top, bottom}; an axis is {scale, title, show}. */
 function drawAxes(area, x, y) {
     const drawn = shape("g", {class: "axes"});
-    for (const tick of thinned(x.scale.ticks, x.scale.place, 44)) {
+    for (const tick of thinned(x.scale.ticks, x.scale.place, 54)) {
         const at = x.scale.place(tick);
         drawn.append(line([at, area.top], [at, area.bottom], "grid"));
-        drawn.append(label(at, area.bottom + 15, x.show(tick), {"text-anchor": "middle"}));
+        const last = area.right - at < 16; /* else its label would leave the plot */
+        const place = last ? {"text-anchor": "end"} : {"text-anchor": "middle"};
+        drawn.append(label(last ? area.right + 12 : at, area.bottom + 15, x.show(tick), place));
     }
     for (const tick of thinned(y.scale.ticks, y.scale.place, 16)) {
         const at = y.scale.place(tick);
@@ -131,7 +133,7 @@ function spreadUp(heights, room) {
 function swatch(style) {
     const drawn = shape("svg", {viewBox: "0 0 22 12", class: "swatch", "aria-hidden": "true"});
     if (style.line)
-        drawn.append(shape("path", {d: "M0 6H22", class: `${style.line} colour-${style.colour % COLOURS}`}));
+        drawn.append(shape("path", {d: "M0 6H22", class: style.line}));
     if (style.mark !== undefined)
         drawn.append(mark(11, 6, style));
     if (style.bar)

@@ -113,7 +113,7 @@ function hex(value) {
 }
 
 function vendor({info}) {
-    const id = number(info.vendor_id);
+    const id = positive(info.vendor_id);
     return VENDORS.has(id) ? `${hex(id)} (${VENDORS.get(id)})` : hex(id);
 }
 
@@ -123,9 +123,9 @@ function ofInfo(title, name) {
 
 const DEVICE_FACTS = [
     ofInfo("Name", "name"), ofInfo("Id", "id"), ofInfo("Kind", "kind"), {title: "Vendor", show: vendor},
-    {title: "Device", show: ({info}) => hex(number(info.device_id))}, ofInfo("Driver", "driver"),
-    ofInfo("Driver\u2019s words", "driver_info"),
-    {title: "Driver version", show: ({info}) => number(info.driver_version)?.toString() ?? null},
+    {title: "Device", show: ({info}) => hex(positive(info.device_id))}, ofInfo("Driver", "driver"),
+    ofInfo("Driver info", "driver_info"),
+    {title: "Driver version", show: ({info}) => positive(info.driver_version)?.toString() ?? null},
     ofInfo("API version", "api_version"), ofInfo("Tier", "tier"),
     {title: "Run", show: ({run}) => run.name},
     {title: "Cases", show: (device) => String(device.rows.length)},
@@ -150,11 +150,12 @@ function showMachines(model) {
     const devices = model.devices.map((device) => ({title: deviceTitle(device, model), of: device}));
     const runs = model.runs.map((run, i) => ({title: run.name || `Run ${i + 1}`, of: run}));
     const rated = devices.filter(({of}) => of.rates.size);
-    fill("machines", [grid([
-        devices.length ? factTable("Devices", "", devices, DEVICE_FACTS) : null,
-        rated.length ? factTable("Measured peaks and costs", "", rated, rateFacts(model.devices)) : null,
-        factTable("Runs", "", runs, RUN_FACTS),
-    ])]);
+    const tables = [factTable("Runs", "", runs, RUN_FACTS)];
+    if (devices.length)
+        tables.unshift(factTable("Devices", "", devices, DEVICE_FACTS));
+    if (rated.length)
+        tables.push(factTable("Measured peaks and costs", "", rated, rateFacts(model.devices)));
+    fill("machines", [element("div", {className: "side"}, ...tables)]);
 }
 
 /* ---- devices compared ------------------------------------------------------------------------------------------ */
@@ -231,19 +232,20 @@ function share(title, help, name) {
 
 const RESULT_COLUMNS = [
     {title: "Case", header: true, value: (row) => row.name},
+    measure("Median", "Median time", (row) => row.median, seconds),
+    measure("GFLOP/s", "FLOPs / median time", (row) => product(row.rate, 1e-9), decimal),
+    share("% of peak", "Of the multiply-add rate for this type", "percent_of_peak"),
+    share("% of attainable", "Of what the tightest of all measured rates allows", "percent_of_attainable"),
+    words("Bound", "bound", "Which rate that is"),
     {title: "Shape", value: (row) => row.shape},
     words("Type", "dtype"), words("Mask", "mask"),
-    measure("Median", "Median time", (row) => row.median, seconds),
     measure("Min", "Smallest time", (row) => row.min, seconds),
     {title: "p10 \u2013 p90", help: "10th and 90th percentile of the times", numeric: true, value: (row) => row.p10,
         show: (row) => (row.p10 === null ? MISSING : `${seconds(row.p10)} \u2013 ${seconds(row.p90)}`)},
     measure("Spread", "(p90 - p10) / median", (row) => product(row.spread, 100), percent),
     measure("n", "Timed runs", (row) => number(row.bench.iterations), whole),
     measure("Wall", "Median wall time, submission and waiting included", separateWall, seconds),
-    measure("GFLOP/s", "FLOPs / median time", (row) => product(row.rate, 1e-9), decimal),
-    share("% of peak", "Of the multiply-add rate for this type", "percent_of_peak"),
-    share("% of attainable", "Of what the tightest of all measured rates allows", "percent_of_attainable"),
-    words("Bound", "bound", "Which rate that is"), words("Kernel", "kernel"), words("Tier", "kernel_tier"),
+    words("Kernel", "kernel"), words("Tier", "kernel_tier"),
     words("Tile", "tile", "Queries x keys of a tile"),
     measure("Splits", "Parts that the keys were split into", (row) => number(row.bench.splits), whole),
     measure("Registers", "Per invocation", (row) => number(row.bench.registers), whole),

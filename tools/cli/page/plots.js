@@ -71,6 +71,14 @@ function rooflineScales(area, rows, roofs, copy) {
     };
 }
 
+/* The roofs as entries of a legend, with their rates. */
+function roofEntries(device, rows) {
+    const entries = roofsOf(device, rows).map(({title, rate, style}) =>
+        ({title: `${title}: ${scaled(rate, "FLOP/s")}`, style: {line: style}}));
+    const copy = positive(device.rates.get("copy"));
+    return copy === null ? entries : [...entries, {title: `copy: ${scaled(copy, "B/s")}`, style: {line: "roof copy"}}];
+}
+
 /* The slope of the copy rate, up to the highest roof, named along the line. */
 function drawSlope(x, y, copy, top) {
     const start = Math.max(x.low, y.low / copy);
@@ -79,24 +87,28 @@ function drawSlope(x, y, copy, top) {
         return shape("g");
     const [from, to] = [start, end].map((at) => [x.place(at), y.place(at * copy)]);
     const angle = Math.atan2(to[1] - from[1], to[0] - from[0]) * 180 / Math.PI;
-    const words = label(0, -6, `copy ${scaled(copy, "B/s")}`, {class: "name", "text-anchor": "start"});
-    const long = Math.hypot(to[0] - from[0], to[1] - from[1]) > 130;
+    const words = label(0, -6, "copy", {class: "name", "text-anchor": "start"});
+    const long = Math.hypot(to[0] - from[0], to[1] - from[1]) > 60;
     const place = `translate(${from.map((at) => at.toFixed(1)).join(" ")}) rotate(${angle.toFixed(2)}) translate(12 0)`;
     const named = shape("g", {transform: place}, ...(long ? [words] : []));
     return shape("g", {}, line(from, to, "roof copy"), named);
 }
 
 function drawRoofs(area, x, y, roofs, copy) {
-    const drawn = shape("g", {class: "roofs"});
-    const heights = spreadUp(roofs.map((roof) => y.place(roof.rate) - 5), ROOF_LABEL_HEIGHT);
-    roofs.forEach((roof, i) => {
+    const drawn = shape("g");
+    for (const roof of roofs) {
         const ridge = copy === null ? x.low : Math.min(Math.max(roof.rate / copy, x.low), x.high);
         const at = y.place(roof.rate);
         drawn.append(line([x.place(ridge), at], [area.right, at], roof.style));
-        const words = `${roof.title} ${scaled(roof.rate, "FLOP/s")}`;
-        drawn.append(label(area.right - 2, heights[i], words, {class: `name ${roof.style}`, "text-anchor": "end"}));
-    });
+    }
     return drawn;
+}
+
+/* Names above the roofs' right ends; apart from each other, even where roofs are close. */
+function nameRoofs(area, y, roofs) {
+    const heights = spreadUp(roofs.map((roof) => y.place(roof.rate) - 5), ROOF_LABEL_HEIGHT);
+    return shape("g", {}, ...roofs.map((roof, i) =>
+        label(area.right - 2, heights[i], roof.title, {class: `name ${roof.style}`, "text-anchor": "end"})));
 }
 
 function drawRoofline(width, device, rows, styleOf) {
@@ -106,13 +118,14 @@ function drawRoofline(width, device, rows, styleOf) {
     const copy = positive(device.rates.get("copy"));
     const {x, y} = rooflineScales(area, rows, roofs, copy);
     const drawn = canvas(width, height, `Roofline of ${device.label}`);
-    drawn.append(drawAxes(area, {scale: x, title: "FLOP per byte", show: plainTick},
+    drawn.append(drawAxes(area, {scale: x, title: "FLOP per byte", show: (tick) => tickText(tick)},
         {scale: y, title: "FLOP/s", show: (tick) => tickText(tick)}));
     if (copy !== null)
         drawn.append(drawSlope(x, y, copy, Math.max(...[...roofs, ...rows].map((one) => one.rate))));
     drawn.append(drawRoofs(area, x, y, roofs, copy));
     for (const row of rows)
         drawn.append(point(mark(x.place(row.intensity), y.place(row.rate), styleOf(row)), describe(row)));
+    drawn.append(nameRoofs(area, y, roofs));
     return drawn;
 }
 
@@ -129,7 +142,7 @@ function rooflineFigure(device, model) {
     return makeFigure({
         title: device.label,
         note: missing ? `Without ${missing} of ${device.rows.length} cases, whose FLOPs or bytes are unknown.` : null,
-        entries,
+        entries: [...entries, ...roofEntries(device, rows)],
         draw: (width) => drawRoofline(width, device, rows, styleOf),
     });
 }
@@ -171,7 +184,8 @@ function drawLengths(width, name, series, styleOf) {
 function lengthFigures(device, model) {
     const dims = distinct(model.rows.map((row) => row.dims));
     const colourOf = (row) => dtypeColour(row.dtype, model.rows);
-    const styleOf = (row) => ({colour: colourOf(row), mark: dims.indexOf(row.dims), line: "series"});
+    const styleOf = (row) => ({colour: colourOf(row), mark: dims.indexOf(row.dims),
+        line: `series colour-${colourOf(row) % COLOURS}`});
     const panelOf = ([row]) => {
         const mask = row.bench.mask !== "none" && text(row.bench.mask);
         const batch = row.bench.batch > 1 && `batch ${row.bench.batch}`;
@@ -187,7 +201,7 @@ function lengthFigures(device, model) {
 
 /* ---- bars ------------------------------------------------------------------------------------------------------ */
 
-const BAR = {height: 13, step: 16, title: 18, gap: 8, tag: 16, value: 86};
+const BAR = {height: 13, step: 16, title: 20, gap: 9, tag: 16, value: 86};
 
 function drawBar(bar, at, x) {
     const [from, to] = [x.place(0), x.place(bar.value)];
@@ -210,7 +224,7 @@ function drawBar(bar, at, x) {
 
 /* Groups of bars below one another, each under its title; the axis on top. */
 function drawBars(width, name, groups, axis) {
-    const area = {left: BAR.tag, right: width - BAR.value, top: 34};
+    const area = {left: BAR.tag, right: width - BAR.value, top: 46};
     const most = Math.max(...groups.flatMap((group) => group.bars.flatMap((bar) => [bar.value, bar.high ?? 0])));
     const x = linearScale(most, area.left, area.right, Math.max(2, Math.round((area.right - area.left) / 90)));
     const heights = groups.map((group) => BAR.title + group.bars.length * BAR.step + BAR.gap);
@@ -220,7 +234,7 @@ function drawBars(width, name, groups, axis) {
         drawn.append(line([x.place(tick), area.top - 4], [x.place(tick), height], "grid"));
         drawn.append(label(x.place(tick), area.top - 8, axis.show(tick), {"text-anchor": tick ? "middle" : "start"}));
     }
-    drawn.append(label(width - 2, area.top - 8, axis.title, {"text-anchor": "end", class: "title"}));
+    drawn.append(label(area.left, 14, axis.title, {class: "title"}));
     let at = area.top;
     groups.forEach((group, i) => {
         drawn.append(label(area.left, at + 14, group.title, {class: "name"}));
@@ -257,7 +271,7 @@ function sparseFigure(device) {
         note: "Time as a share of the dense case\u2019s; whiskers from p10 to p90.",
         entries: ["d: dense", "s: sparse"].map((title, colour) => ({title, style: {bar: true, colour}})),
         draw: (width) => drawBars(width, `Sparse beside dense on ${device.label}`, groups,
-            {title: "of dense time", show: (tick) => `${plainTick(tick)}\u00a0%`}),
+            {title: "Share of dense time", show: (tick) => `${plainTick(tick)}\u00a0%`}),
     });
 }
 

@@ -49,13 +49,19 @@ function factTable(caption, corner, things, properties) {
 
 /* ---- rows ------------------------------------------------------------------------------------------------------ */
 
+/* A name may break after its underscores. */
+function breakable(name) {
+    const pieces = name.split(/(?<=_)/);
+    return element("span", {}, ...pieces.flatMap((piece, i) => (i ? [document.createElement("wbr"), piece] : [piece])));
+}
+
 /* A column: {title, help, value(row), show(row), header, numeric, share}. `value` sorts, null last; a `share`, in
  * percent, is drawn as well. */
 function makeCell(column, row) {
     const value = column.value(row);
     const shown = column.show ? column.show(row) : value ?? MISSING;
     if (column.header)
-        return heading("row", shown);
+        return heading("row", breakable(shown));
     const cell = element("td", {}, String(shown));
     if (column.numeric) {
         cell.className = "number";
