@@ -12,7 +12,7 @@ FILE_LINES, KERNEL_LINES, BUILD_LINES = 600, 250, 150
 FUNCTION_SOFT, FUNCTION_HARD, PARAMETERS = 50, 80, 6
 C_FILES = ('.c', '.h', '.in')
 KERNELS = ('.comp', '.glsl')
-OTHER = ('.py', '.sh')
+OTHER = ('.py', '.sh', '.html', '.css', '.js')
 
 NOISE = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 DIRECTIVE = re.compile(r'^[ \t]*#(?:[^\n\\]|\\.|\\\n)*', re.M | re.S)

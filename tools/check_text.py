@@ -5,7 +5,8 @@ import re
 import sys
 
 FOLDERS = ['include', 'src', 'shaders', 'backends', 'tests', 'examples', 'bench', 'tools', 'docs', '.ci']
-SUFFIXES = {'.c', '.h', '.comp', '.glsl', '.in', '.py', '.sh', '.md', '.txt', '.json', '.build', '.cpp', '.cl', '.csv'}
+SUFFIXES = {'.c', '.h', '.comp', '.glsl', '.in', '.py', '.sh', '.md', '.txt', '.json', '.build', '.cpp', '.cl', '.csv',
+            '.html', '.css', '.js'}
 # Split, so that this file passes its own check.
 FORBIDDEN = {
     r'/wo' r'rk/': 'a path of one machine',

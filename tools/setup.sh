@@ -15,6 +15,7 @@ kernels="libvulkan-dev glslang-tools spirv-tools libshaderc-dev"
 programs="libjansson-dev libpng-dev libjpeg62-turbo-dev"
 drivers="mesa-vulkan-drivers python-matplotlib-data"
 suite="check vulkan-validationlayers libspirv-cross-c-shared-dev python3-numpy libbenchmark-tools python3-scipy"
+browser="chromium fonts-dejavu-core"
 compilers="g++ clang binutils universal-ctags"
 opencl="ocl-icd-opencl-dev opencl-c-headers"
 debian_12="oclgrind clang-format-14" # Debian 13 has none of these
@@ -25,6 +26,7 @@ groups() {
   printf '%-34s %s\n' "Command line and examples:" "$programs"
   printf '%-34s %s\n' "Software driver, photograph:" "$drivers"
   printf '%-34s %s\n' "Tests:" "$suite"
+  printf '%-34s %s\n' "Tests of the benchmark page:" "$browser"
   printf '%-34s %s\n' "Tests, other compilers and checks:" "$compilers"
   printf '%-34s %s\n' "Tests, OpenCL reading:" "$opencl"
   printf '%-34s %s\n' "Tests, Debian 12 only:" "$debian_12"
@@ -62,7 +64,7 @@ case $system-$release in
 esac
 
 wanted="$build $kernels $programs $drivers"
-[ "$what" = demo ] || wanted="$wanted $suite $compilers $opencl $debian_12"
+[ "$what" = demo ] || wanted="$wanted $suite $browser $compilers $opencl $debian_12"
 
 # ---- packages --------------------------------------------------------------------------------------------------
 

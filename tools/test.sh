@@ -22,7 +22,7 @@ cd "$root"
 # ---- drivers ---------------------------------------------------------------------------------------------------
 
 VK_ICD_FILENAMES=$(lavapipe_icd):$(swiftshader_icd)
-FOVEA_TEST_REQUIRE=lavapipe,swiftshader,benchmark
+FOVEA_TEST_REQUIRE=lavapipe,swiftshader,benchmark,chromium
 if command -v oclgrind >/dev/null; then
   FOVEA_TEST_REQUIRE=$FOVEA_TEST_REQUIRE,oclgrind
 fi

@@ -8,7 +8,8 @@ from common import DONE, NO_DEVICE, USAGE
 
 class Help(common.ProgramTest):
     def test_every_help(self):
-        for arguments in (["--help"], ["info", "--help"], ["run", "--help"], ["run", "softmax", "--help"]):
+        for arguments in (["--help"], ["info", "--help"], ["run", "--help"], ["run", "softmax", "--help"],
+                          ["page", "--help"]):
             result = self.expect(DONE, *arguments, says=["Usage: fovea", "Exit codes: 0 done"])
             self.assertEqual(result.stderr, "")
 
@@ -38,6 +39,9 @@ class Help(common.ProgramTest):
             (["run"], ["Usage: fovea run"]),
             (["nosuch"], ["unknown command", "nosuch"]),
             (["run", "nosuch"], ["unknown operator", "nosuch"]),
+            (["page"], ["Usage: fovea page"]),
+            (["page", "a.html"], ["Usage: fovea page"]),
+            (["page", "--nosuch"], ["--nosuch"]),
             (["info", "--nosuch"], ["--nosuch"]),
             (["info", "--device"], ["--device", "needs a value"]),
             (["info", "extra"], ["extra"]),

@@ -55,5 +55,6 @@ void session_close(session *s);
 int bench_main(int argc, char **argv);
 int info_main(int argc, char **argv);
 int run_main(int argc, char **argv);
+int page_main(int argc, char **argv);
 
 #endif

@@ -137,9 +137,11 @@ int output_open(output_file *file, const char *path)
 {
     struct stat status;
     const bool exists = stat(path, &status) == 0;
+    const bool regular = exists && S_ISREG(status.st_mode);
     file->path = path;
-    file->target = exists ? realpath(path, NULL) : strdup(path);
-    if (file->target && exists && !S_ISREG(status.st_mode))
+    /* What /dev/stdout leads to may be a pipe, which has no name of its own. */
+    file->target = regular ? realpath(path, NULL) : strdup(path);
+    if (file->target && exists && !regular)
         file->stream = fopen(path, "wb");
     else if (file->target)
         file->stream = open_beside(file);

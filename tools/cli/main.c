@@ -15,6 +15,7 @@ static const subcommand subcommands[] = {
     {"bench", bench_main, "measure speed, and what it could be, on this machine's devices"},
     {"info", info_main, "devices, drivers, tiers and limits of this machine"},
     {"run", run_main, "run an operator on .npy files"},
+    {"page", page_main, "make one HTML page of result files"},
 };
 
 int cli_fail(int code, const char *format, ...)
