@@ -65,4 +65,6 @@ const fv_backend fv_backend_vulkan = {
     .wait = fv_vk_wait,
     .execute = fv_vk_execute,
     .lost = fv_vk_device_lost,
+    .cache_load = fv_vk_cache_load,
+    .cache_store = fv_vk_cache_store,
 };

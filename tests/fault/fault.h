@@ -24,6 +24,7 @@
     X(ShaderModule)        \
     X(DescriptorSetLayout) \
     X(PipelineLayout)      \
+    X(PipelineCache)       \
     X(DescriptorPool)      \
     X(CommandPool)         \
     X(Fence)
@@ -41,6 +42,8 @@
     X(CreateShaderModule)           \
     X(CreateDescriptorSetLayout)    \
     X(CreatePipelineLayout)         \
+    X(CreatePipelineCache)          \
+    X(GetPipelineCacheData)         \
     X(CreateComputePipelines)       \
     X(CreateDescriptorPool)         \
     X(AllocateDescriptorSets)       \

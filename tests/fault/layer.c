@@ -145,6 +145,9 @@ typedef struct instance_table {
     X(DestroyDescriptorSetLayout)   \
     X(CreatePipelineLayout)         \
     X(DestroyPipelineLayout)        \
+    X(CreatePipelineCache)          \
+    X(DestroyPipelineCache)         \
+    X(GetPipelineCacheData)         \
     X(CreateComputePipelines)       \
     X(DestroyPipeline)              \
     X(CreateDescriptorPool)         \
@@ -252,6 +255,13 @@ static VKAPI_ATTR VkResult VKAPI_CALL on_CreateComputePipelines(VkDevice device,
     for (uint32_t i = 0; i < count; i++)
         born(out[i] != VK_NULL_HANDLE);
     return result;
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_GetPipelineCacheData(VkDevice device, VkPipelineCache cache, size_t *size,
+                                                              void *out)
+{
+    ENTER(device, GetPipelineCacheData);
+    return next->GetPipelineCacheData(device, cache, size, out);
 }
 
 static VKAPI_ATTR void VKAPI_CALL on_DestroyPipeline(VkDevice device, VkPipeline pipeline,
