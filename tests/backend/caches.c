@@ -118,6 +118,23 @@ START_TEST(a_foreign_header_is_refused)
 }
 END_TEST
 
+START_TEST(every_pipeline_is_made_with_the_cache)
+{
+    const fault_control *fault = &under_test.fault;
+    open_device();
+    const uint32_t calls = fault->calls(FAULT_CreateComputePipelines), cached = fault->cached();
+    make_kernel(2);
+    ck_assert_uint_eq(fault->calls(FAULT_CreateComputePipelines), calls + 1);
+    ck_assert_uint_eq(fault->cached(), cached);
+    ck_assert(under_test.backend->cache_load(device, NULL, 0));
+    make_kernel(2);
+    make_kernel(3);
+    ck_assert_uint_eq(fault->calls(FAULT_CreateComputePipelines), calls + 3);
+    ck_assert_uint_eq(fault->cached(), cached + 2);
+    close_device();
+}
+END_TEST
+
 START_TEST(a_driver_that_fails_is_done_without)
 {
     const fv_backend *backend = under_test.backend;
@@ -174,6 +191,7 @@ void add_cache_cases(Suite *suite)
         tcase_add_test(tcase, the_next_device_takes_it);
         tcase_add_test(tcase, a_foreign_header_is_refused);
         if (under_test.faults) {
+            tcase_add_test(tcase, every_pipeline_is_made_with_the_cache);
             tcase_add_loop_test(tcase, a_driver_that_fails_is_done_without, 0, 2);
             tcase_add_test(tcase, a_driver_without_memory_begins_with_nothing);
         }
