@@ -4,7 +4,7 @@
  * assert that its input is legal. It includes this header and src/util only.
  *
  * Threads: record, submit and wait come from one thread at a time. kernel_create, kernel_destroy, buffer_create,
- * buffer_destroy and execute may come from other threads beside them; a backend locks what they share.
+ * buffer_destroy, execute and cache_store may come from other threads beside them; a backend locks what they share.
  */
 #ifndef FV_BACKEND_H
 #define FV_BACKEND_H
@@ -36,6 +36,7 @@ typedef struct fv_caps {
     bool pipeline_statistics;   /* kernel_stats tells registers and spills */
     bool stamps;                /* the device keeps time */
     double assumed_flops_per_s; /* what the planner assumes until a rate is measured */
+    uint8_t identity[48];       /* UUIDs of the driver and of the device, where there are such: for keys of caches */
 } fv_caps;
 
 /* ---- objects; each backend embeds these as the first member of its own struct ------------------------------ */
@@ -166,6 +167,15 @@ struct fv_backend {
     fovea_status (*read_stamps)(fv_device *device, uint32_t first, uint32_t count, double *out_seconds);
     /* Whether the device is lost. Once true, always true; every call above then returns DEVICE_LOST. */
     bool (*lost)(const fv_device *device);
+
+    /* Both or neither. NULL: no driver compiles this backend's kernels, and nothing of it is kept beyond the device.
+     * cache_load comes at most once, before the first kernel_create: from now on what the driver makes of kernels is
+     * gathered, beginning with the `size` bytes that cache_store of an earlier device gave; size 0: with nothing. False:
+     * the bytes are not this device's, and were not used. */
+    bool (*cache_load)(fv_device *device, const void *data, size_t size);
+    /* The size of what was gathered; copies it to `data` where it fits into `room`. 0: no kernel was created since it
+     * was last copied, nothing is gathered, or the driver failed. It may grow between two calls. */
+    size_t (*cache_store)(fv_device *device, void *data, size_t room);
 };
 
 /* The compiled-in backends, the CPU first (registry.c). */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cache.h"
 #include "util/math.h"
 
 enum {
@@ -19,7 +20,8 @@ static bool params_valid(const fovea_device_params *params)
            fv_all_zero(limits->reserved, sizeof limits->reserved) &&
            fv_all_zero(params->allocator.reserved, sizeof params->allocator.reserved) &&
            fv_all_zero(params->log.reserved, sizeof params->log.reserved) &&
-           !params->allocator.allocate == !params->allocator.release;
+           fv_all_zero(params->cache.reserved, sizeof params->cache.reserved) &&
+           !params->allocator.allocate == !params->allocator.release && !params->cache.get == !params->cache.set;
 }
 
 fovea_status fovea_device_enumerate(const fovea_device_params *params, fovea_device_info *infos, uint32_t *count)
@@ -29,7 +31,7 @@ fovea_status fovea_device_enumerate(const fovea_device_params *params, fovea_dev
     fv_host_init(&host, params ? &params->allocator : NULL, params ? &params->log : NULL);
     fv_require(&host, count, FOVEA_INVALID, "fovea_device_enumerate: count is NULL");
     fv_require(&host, !params || params_valid(params), FOVEA_INVALID,
-               "fovea_device_enumerate: a reserved word of params is not zero, or one allocator callback is missing");
+               "fovea_device_enumerate: a reserved word of params is not zero, or one of two callbacks is missing");
     const uint32_t room = infos ? *count : 0;
     uint32_t found = 0;
     for (uint32_t i = 0; i < fv_backend_count; i++) {
@@ -110,7 +112,7 @@ static fovea_status complete_params(fv_host *host, fovea_device_params *params)
 {
     fovea_status status = FOVEA_OK;
     fv_require(host, params_valid(params), FOVEA_INVALID,
-               "fovea_device_open: a reserved word is not zero, or one allocator callback is missing");
+               "fovea_device_open: a reserved word is not zero, or one of two callbacks is missing");
     fv_require(host, params->slots <= MOST_SLOTS, FOVEA_INVALID, "slots = %u; at most %u", params->slots, MOST_SLOTS);
     fv_require(host, params->max_tier <= FOVEA_TIER_MATRIX, FOVEA_INVALID, "max_tier = %u is no fovea_tier",
                (unsigned)params->max_tier);
@@ -139,6 +141,7 @@ static fovea_status open_driver(fovea_device *device)
     device->tier = device->driver->caps.info.tier;
     if (device->params.max_tier != FOVEA_TIER_DEFAULT && device->params.max_tier < device->tier)
         device->tier = device->params.max_tier;
+    fv_cache_open(device);
 fail:
     return status;
 }
@@ -160,6 +163,7 @@ fovea_status fovea_device_open(const fovea_device_params *params, fovea_device *
     fv_require(&early, device, FOVEA_OUT_OF_HOST_MEMORY, "no host memory for a device");
     fv_host_init(&device->host, &complete.allocator, &complete.log);
     pthread_mutex_init(&device->lock, NULL);
+    pthread_mutex_init(&device->cache_lock, NULL);
     pthread_mutex_init(&device->workspace_lock, NULL);
     device->params = complete;
     fv_try(open_driver(device));
@@ -193,9 +197,11 @@ void fovea_device_destroy(fovea_device *device)
         return;
     if (device->driver) {
         release_workspaces(device);
+        fv_cache_keep(device);
         device->backend->close(device->driver);
     }
     pthread_mutex_destroy(&device->lock);
+    pthread_mutex_destroy(&device->cache_lock);
     pthread_mutex_destroy(&device->workspace_lock);
     fv_host host = device->host; /* frees the memory that it lies in */
     fv_free(&host, device);

@@ -5,6 +5,7 @@
 #include <fovea/device.h>
 
 #include "backend.h"
+#include "util/hash.h"
 
 typedef struct fv_pipeline fv_pipeline; /* kernels.h */
 
@@ -19,6 +20,8 @@ struct fovea_device {
     double unsent_s;            /* estimated device time recorded since the last submit or cut */
     pthread_mutex_t lock;       /* guards `pipelines`; held while kernels are created and tested, so never by a run */
     fv_pipeline *pipelines;     /* shared between ops */
+    pthread_mutex_t cache_lock; /* guards `kept`; held while pipelines go to the cache */
+    fv_hash kept;               /* of the pipelines that the cache has; zero: unknown */
     pthread_mutex_t workspace_lock; /* guards the members below; never held for long */
     fv_buffer *workspace;           /* shared by all runs: the queue orders them */
     fv_buffer *retired[64];         /* outgrown workspaces that work in flight may still use */

@@ -54,7 +54,7 @@ static void put_kernel(text_out *out, uint32_t index, const fovea_kernel_report 
     put_count(out, index, "spills", kernel->spills);
     put_count(out, index, "subgroups_per_simd", kernel->subgroups_per_simd);
     put_count(out, index, "scratch", kernel->scratch);
-    put(out, "kernel.%u.tested: %s\n", index, kernel->tested ? "yes" : "no");
+    put(out, "kernel.%u.tested: %s%s\n", index, kernel->tested ? "yes" : "no", kernel->cached ? " (cached)" : "");
     snprintf(name, sizeof name, "kernel.%u.self_test_us", index);
     put_seconds(out, name, kernel->self_test_s);
     snprintf(name, sizeof name, "kernel.%u.create_us", index);

@@ -38,6 +38,8 @@ static fovea_status create_kernel(fovea_device *device, fv_pipeline *pipeline)
             desc.words = compiled;
         }
     }
+    if (desc.words)
+        pipeline->words_hash = fv_hash_of(desc.words, desc.word_count * sizeof desc.words[0]);
     fv_try(device->backend->kernel_create(device->driver, &desc, &pipeline->kernel));
 fail:
     fv_free(&device->host, compiled);

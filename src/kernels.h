@@ -10,7 +10,9 @@ struct fv_pipeline {
     uint32_t users;
     fv_kernel_desc desc; /* `words` is NULL: they are needed only while creating */
     fv_kernel *kernel;
+    fv_hash words_hash;      /* of the SPIR-V that it was made from; zero where there is none */
     bool tested, failed;     /* by a known-answer test */
+    bool cached;             /* that is known from the device's cache */
     double create_s, test_s; /* seconds */
 };
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cache.h"
 #include "softmax.h"
 #include "util/math.h"
 
@@ -259,6 +260,7 @@ fovea_status fovea_softmax_create(fovea_device *device, const fovea_softmax_para
     fv_try(softmax_shape_init(device, params, &op->shape));
     fv_try(make_variants(op));
     fv_try(fv_device_reserve(device, op->base.workspace_size));
+    fv_cache_keep(device);
     pthread_mutex_lock(&device->lock);
     softmax_fill_report(op, fv_seconds() - start);
     pthread_mutex_unlock(&device->lock);

@@ -115,9 +115,13 @@ fovea_status softmax_variant_init(fovea_device *device, const softmax_shape *sha
                                   bool state_needed, softmax_variant *out_variant, fovea_op_report *report);
 void softmax_variant_release(fovea_device *device, softmax_variant *variant);
 
-/* Runs the variant's kernels on a small problem with a known answer. FOVEA_OK and *out_right false: wrong result. */
-fovea_status softmax_self_test(fovea_device *device, const softmax_shape *shape, softmax_variant *variant,
-                               bool *out_right);
+/* What known-answer tests say of a variant's kernels. */
+typedef enum softmax_verdict { SOFTMAX_RIGHT, SOFTMAX_WRONG, SOFTMAX_WRONG_CACHED } softmax_verdict;
+
+/* Runs the variant's kernels on a small problem with a known answer, unless that was done on this device object or the
+ * device's cache knows what came of it. */
+fovea_status softmax_self_test(fovea_device *device, const softmax_shape *shape, const softmax_variant *variant,
+                               softmax_verdict *out_verdict);
 
 /* ---- the operator -------------------------------------------------------------------------------------------------- */
 

@@ -138,19 +138,18 @@ void softmax_variant_release(fovea_device *device, softmax_variant *variant)
     variant->direct = variant->state = variant->finish = NULL;
 }
 
-/* Creates and tests the kernels of one tile. *out_right false: created, but wrong. */
+/* Creates and tests the kernels of one tile. */
 static fovea_status try_tile(fovea_device *device, const softmax_shape *shape, bool state_needed,
-                             softmax_variant *variant, bool *out_right)
+                             softmax_variant *variant, softmax_verdict *out_verdict)
 {
     fovea_status status = FOVEA_OK;
-    *out_right = false;
     if (device->limits.storage_buffers >= kernel_rows[DIRECT].binding_count)
         fv_try(get_kernel(device, shape, &variant->tile, DIRECT, &variant->direct));
     if (state_needed) {
         fv_try(get_kernel(device, shape, &variant->tile, STATE, &variant->state));
         fv_try(get_kernel(device, shape, &variant->tile, FINISH, &variant->finish));
     }
-    fv_try(softmax_self_test(device, shape, variant, out_right));
+    fv_try(softmax_self_test(device, shape, variant, out_verdict));
 fail:
     return status;
 }
@@ -161,6 +160,14 @@ static bool worth_another(fovea_status status)
     return status == FOVEA_COMPILE_FAILED || status == FOVEA_UNSUPPORTED || status == FOVEA_INTERNAL;
 }
 
+static const char *refusal(fovea_status status, softmax_verdict verdict)
+{
+    if (status != FOVEA_OK)
+        return fovea_status_name(status);
+    return verdict == SOFTMAX_WRONG_CACHED ? "its known-answer test gave a wrong result (cached)"
+                                           : "its known-answer test gave a wrong result";
+}
+
 fovea_status softmax_variant_init(fovea_device *device, const softmax_shape *shape, const softmax_tile_list *list,
                                   bool state_needed, softmax_variant *out_variant, fovea_op_report *report)
 {
@@ -168,14 +175,13 @@ fovea_status softmax_variant_init(fovea_device *device, const softmax_shape *sha
     pthread_mutex_lock(&device->lock);
     for (uint32_t i = 0; i < list->count; i++) {
         const softmax_tile *tile = &list->tiles[i];
-        bool right = false;
+        softmax_verdict verdict = SOFTMAX_WRONG;
         *out_variant = (softmax_variant){.tile = *tile, .tile_index = i};
-        status = try_tile(device, shape, state_needed, out_variant, &right);
-        if (status == FOVEA_OK && right)
+        status = try_tile(device, shape, state_needed, out_variant, &verdict);
+        if (status == FOVEA_OK && verdict == SOFTMAX_RIGHT)
             break;
         softmax_variant_release(device, out_variant);
-        const char *reason =
-            status == FOVEA_OK ? "its known-answer test gave a wrong result" : fovea_status_name(status);
+        const char *reason = refusal(status, verdict);
         fv_note(report, "tile %u (%s, %ux%ux%u) refused: %s", i, fovea_tier_name(tile->tier), tile->tm, tile->tn,
                 tile->tv, reason);
         fv_log(&device->host, FOVEA_LOG_WARNING, "softmax: tile %u of the %s tier refused: %s", i,

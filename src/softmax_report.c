@@ -30,6 +30,7 @@ static void describe_kernel(const softmax_op *op, const softmax_variant *variant
     out->subgroups_per_simd = stats.subgroups_per_simd;
     out->scratch = stats.scratch;
     out->tested = pipeline->tested && !pipeline->failed;
+    out->cached = pipeline->cached;
     out->self_test_s = pipeline->test_s;
     out->create_s = pipeline->create_s;
 }

@@ -10,7 +10,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 # ---- the packages, by purpose ----------------------------------------------------------------------------------
 
-build="gcc libc6-dev meson ninja-build pkg-config python3"
+build="gcc libc6-dev meson ninja-build pkg-config python3 libxxhash-dev"
 kernels="libvulkan-dev glslang-tools spirv-tools libshaderc-dev"
 programs="libjansson-dev libpng-dev libjpeg62-turbo-dev"
 drivers="mesa-vulkan-drivers python-matplotlib-data"

@@ -66,4 +66,6 @@ const fv_backend fv_backend_vulkan = {
     .execute = fv_vk_execute,
     .read_stamps = fv_vk_read_stamps,
     .lost = fv_vk_device_lost,
+    .cache_load = fv_vk_cache_load,
+    .cache_store = fv_vk_cache_store,
 };

@@ -155,11 +155,20 @@ static void fill_limits(const fv_vk_physical *physical, const fv_caps *caps, fov
     fill_subgroup_sizes(physical, limits);
 }
 
+static void fill_identity(const fv_vk_physical *physical, fv_caps *caps)
+{
+    const uint8_t *const parts[] = {physical->properties.pipelineCacheUUID, physical->ids.driverUUID,
+                                    physical->ids.deviceUUID};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        memcpy(caps->identity + i * VK_UUID_SIZE, parts[i], VK_UUID_SIZE);
+}
+
 void fv_vk_caps_fill(const fv_vk_physical *physical, uint32_t index, fv_caps *caps)
 {
     const VkPhysicalDeviceSubgroupProperties *subgroup = &physical->subgroup;
     *caps = (fv_caps){.assumed_flops_per_s = class_of(physical->properties.deviceType)->flops_per_s};
     fill_info(physical, index, &caps->info);
+    fill_identity(physical, caps);
     caps->subgroup_shuffle = (subgroup->supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
                              (subgroup->supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT);
     caps->subgroup_size_control = physical->size_control.subgroupSizeControl &&

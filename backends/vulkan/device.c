@@ -181,6 +181,7 @@ fovea_status fv_vk_device_open(fv_host *host, const fovea_device_params *params,
     device->base.host = host;
     device->timeout_ms = params->timeout_ms;
     atomic_init(&device->lost, false);
+    atomic_init(&device->pipelines_added, 0);
     pthread_mutex_init(&device->lock, NULL);
     pthread_mutex_init(&device->late_lock, NULL);
     for (size_t i = 0; i < sizeof open_steps / sizeof open_steps[0]; i++) {
@@ -212,6 +213,8 @@ static void destroy_logical(fv_vk_device *device)
         fv_vk_list_release(device, &device->slots[i]);
     if (device->stamps)
         device->vk.DestroyQueryPool(device->handle, device->stamps, NULL);
+    if (device->pipelines)
+        device->vk.DestroyPipelineCache(device->handle, device->pipelines, NULL);
     device->vk.DestroyDevice(device->handle, NULL);
 }
 

@@ -74,6 +74,7 @@ typedef struct fv_vk_physical {
     bool listed[FV_VK_EXTENSION_COUNT]; /* extension strings of the device */
     VkPhysicalDeviceProperties properties;
     VkPhysicalDeviceMemoryProperties memory;
+    VkPhysicalDeviceIDProperties ids;
     VkPhysicalDeviceSubgroupProperties subgroup;
     VkPhysicalDeviceMaintenance3Properties maintenance3;
     VkPhysicalDeviceMaintenance4Properties maintenance4;
@@ -148,6 +149,8 @@ typedef struct fv_vk_device {
     bool push_descriptors;
     uint32_t timeout_ms;
     atomic_bool lost;
+    VkPipelineCache pipelines;   /* NULL: nothing is gathered */
+    atomic_uint pipelines_added; /* since its content was last copied */
     fv_vk_list slots[FV_VK_SLOTS_MAX];
     uint32_t slot_count, open; /* `open`: the slot that records next or now */
     pthread_mutex_t lock;      /* guards the queue */
@@ -208,6 +211,11 @@ typedef struct fv_vk_kernel {
 fovea_status fv_vk_kernel_create(fv_device *device, const fv_kernel_desc *desc, fv_kernel **out_kernel);
 void fv_vk_kernel_destroy(fv_kernel *kernel);
 void fv_vk_kernel_stats(fv_kernel *kernel, fv_kernel_stats *out_stats);
+
+/* ---- cache.c --------------------------------------------------------------------------------- */
+
+bool fv_vk_cache_load(fv_device *device, const void *data, size_t size);
+size_t fv_vk_cache_store(fv_device *device, void *data, size_t room);
 
 /* ---- sets.c ---------------------------------------------------------------------------------- */
 

@@ -133,10 +133,12 @@ static fovea_status create_pipeline(fv_vk_device *device, fv_vk_kernel *kernel, 
         .layout = kernel->layout,
     };
     const VkResult result =
-        device->vk.CreateComputePipelines(device->handle, VK_NULL_HANDLE, 1, &info, NULL, &kernel->pipeline);
+        device->vk.CreateComputePipelines(device->handle, device->pipelines, 1, &info, NULL, &kernel->pipeline);
     /* Some drivers report success and give no pipeline. */
-    if (result == VK_SUCCESS && kernel->pipeline)
+    if (result == VK_SUCCESS && kernel->pipeline) {
+        atomic_fetch_add(&device->pipelines_added, 1);
         return FOVEA_OK;
+    }
     if (result != VK_SUCCESS)
         kernel->pipeline = VK_NULL_HANDLE;
     return refuse(device, result, "vkCreateComputePipelines", desc);

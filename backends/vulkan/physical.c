@@ -90,6 +90,7 @@ static void *chain(const fv_vk_physical *physical, const link *links, size_t cou
 static void query_properties(const fv_vk_instance *instance, fv_vk_physical *physical)
 {
     const link links[] = {
+        LINK(ids, ID_PROPERTIES, -1),
         LINK(subgroup, SUBGROUP_PROPERTIES, -1),
         LINK(maintenance3, MAINTENANCE_3_PROPERTIES, -1),
         LINK(maintenance4, MAINTENANCE_4_PROPERTIES, FV_VK_MAINTENANCE4),

@@ -53,6 +53,9 @@
     X(DestroyDescriptorSetLayout)                                                                            \
     X(CreatePipelineLayout)                                                                                  \
     X(DestroyPipelineLayout)                                                                                 \
+    X(CreatePipelineCache)                                                                                   \
+    X(DestroyPipelineCache)                                                                                  \
+    X(GetPipelineCacheData)                                                                                  \
     X(CreateComputePipelines)                                                                                \
     X(DestroyPipeline)                                                                                       \
     X(CreateDescriptorPool)                                                                                  \

@@ -80,6 +80,24 @@ typedef struct fovea_allocator {
     uint64_t reserved[2];
 } fovea_allocator;
 
+/* Where a device keeps what takes long to make, for the next device of its kind; the library itself touches no file. Both
+ * functions NULL: nowhere. Both set: entries, each a block of bytes under a key. What an entry holds is checked before it
+ * is used, and made again where it is missing or damaged; so both may forget anything, at any time, and report no failure.
+ * But who can write entries can hand bytes to the driver: keep them where only their user writes. docs/caches.md says more.
+ *
+ * key: a short text that is legal as a file name everywhere, "<kind>-<32 hexadecimal digits>", 44 bytes at most. Kinds:
+ * "pipelines", what the driver made of the kernels; "selftest", what a known-answer test of kernels found. Borrowed.
+ * get: returns the size in bytes of the whole entry, 0 for none, and copies it to `data` where it fits into `room`; `data`
+ * is NULL where `room` is 0. set: keeps the `size` bytes at `data`, borrowed, in place of an older entry of that key.
+ * Called while devices are opened and destroyed and operators created, never by a run, submit or wait. May be called from
+ * any thread that calls the library, from several at once; must not call it. */
+typedef struct fovea_cache {
+    void *user;
+    size_t (*get)(void *user, const char *key, void *data, size_t room);
+    void (*set)(void *user, const char *key, const void *data, size_t size);
+    uint64_t reserved[2];
+} fovea_cache;
+
 #ifdef __cplusplus
 }
 #endif

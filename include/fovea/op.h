@@ -80,6 +80,7 @@ typedef struct fovea_kernel_report {
     uint32_t subgroups_per_simd;  /* resident at once, where the driver tells; else UINT32_MAX */
     uint32_t scratch;             /* bytes per invocation, where the driver tells; else UINT32_MAX */
     uint32_t tested;              /* 1: its known-answer test passed on this device */
+    uint32_t cached;              /* 1: as the device's cache says; no test was run, and self_test_s is 0 */
     double self_test_s, create_s; /* seconds that its test and its creation took */
     uint32_t reserved[8];
 } fovea_kernel_report;

@@ -81,6 +81,7 @@ static Suite *make_suite(void)
     add_buffer_cases(suite);
     add_kernel_cases(suite);
     add_list_cases(suite);
+    add_cache_cases(suite);
     add_fault_cases(suite);
     add_validation_cases(suite);
     return suite;

@@ -58,6 +58,7 @@ void add_device_cases(Suite *suite);
 void add_buffer_cases(Suite *suite);
 void add_kernel_cases(Suite *suite);
 void add_list_cases(Suite *suite);
+void add_cache_cases(Suite *suite);
 void add_fault_cases(Suite *suite);
 void add_validation_cases(Suite *suite); /* last: judges the messages of all others */
 

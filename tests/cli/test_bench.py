@@ -60,7 +60,7 @@ class Quick(BenchTest):
     device = "cpu"
 
     def test_measures(self):
-        result = self.bench("--device", self.device, "--seconds", "0.05", "--json", "out.json")
+        result = self.bench("--device", self.device, "--seconds", "0.05", "--json", "out.json", "--html", "out.html")
         data = self.load()
         context = data["context"]
         self.assertEqual([d["id"] for d in context["devices"]], [self.device])
@@ -72,7 +72,9 @@ class Quick(BenchTest):
             self.assertIn(row["name"], result.stdout)
         for failure in context["failures"]:
             self.assertIn("left out", failure["message"])
-        self.assert_only("out.json")
+        with open(self.file("out.html")) as page:
+            self.assertIn(json.dumps(data["benchmarks"][0]["name"]), page.read())
+        self.assert_only("out.json", "out.html")
 
     def test_compare_tool(self):
         if not os.path.exists(COMPARE):

@@ -12,13 +12,15 @@ if common.numpy is None:
 
 
 def device_ids():
-    text = subprocess.run([common.program("cli"), "info", "--json"], capture_output=True, text=True, timeout=600,
-                          check=True).stdout
+    text = subprocess.run([common.program("cli"), "info", "--json", "--no-cache"], capture_output=True, text=True,
+                          timeout=600, check=True).stdout
     return [device["id"] for device in json.loads(text)["devices"] if device["id"].startswith("vulkan")]
 
 
 class Devices(test_run.Results):
     """One process a device is enough: the same cases as on the CPU that show that dtypes and layouts arrive."""
+
+    options = ("--no-cache",)  # the user's own is none of the tests' business
 
 
 IDS = device_ids()

@@ -90,7 +90,7 @@ class Info(common.ProgramTest):
         self.assertEqual(pairs["limits.storage_range"], str(device["limits"]["storage_range"]))
 
     def test_all_devices(self):
-        devices = json.loads(self.expect(DONE, "info", "--json").stdout)["devices"]
+        devices = json.loads(self.expect(DONE, "info", "--json", "--no-cache").stdout)["devices"]
         self.assertEqual(devices[0]["id"], "cpu")
         self.assertEqual(len({device["id"] for device in devices}), len(devices))
 

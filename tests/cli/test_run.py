@@ -11,6 +11,7 @@ FILES = ("--q", "q.npy", "--k", "k.npy", "--v", "v.npy", "--out", "o.npy")
 
 class RunTest(common.ProgramTest):
     device = "cpu"
+    options = ()
 
     def arrays(self, dtypes=("f32", "f32", "f32"), shapes=((2, 4, 33, 40), (2, 2, 50, 40), (2, 1, 50, 24)),
                layout="bhsd"):
@@ -26,7 +27,7 @@ class RunTest(common.ProgramTest):
         return values
 
     def softmax(self, code=DONE, description=None, extra=(), says=()):
-        arguments = ["run", "softmax", *FILES, "--device", self.device, *extra]
+        arguments = ["run", "softmax", *FILES, "--device", self.device, *self.options, *extra]
         if description is not None:
             text = description if isinstance(description, str) else json.dumps(description)
             arguments += ["--desc", self.write("d.json", text)]

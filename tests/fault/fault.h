@@ -24,6 +24,7 @@
     X(ShaderModule)        \
     X(DescriptorSetLayout) \
     X(PipelineLayout)      \
+    X(PipelineCache)       \
     X(DescriptorPool)      \
     X(CommandPool)         \
     X(Fence)
@@ -41,6 +42,8 @@
     X(CreateShaderModule)           \
     X(CreateDescriptorSetLayout)    \
     X(CreatePipelineLayout)         \
+    X(CreatePipelineCache)          \
+    X(GetPipelineCacheData)         \
     X(CreateComputePipelines)       \
     X(CreateDescriptorPool)         \
     X(AllocateDescriptorSets)       \
@@ -71,6 +74,7 @@ typedef struct fault_control {
     void (*disarm)(void);
     uint32_t (*fired)(void);            /* how often the armed fault has struck since `arm` */
     uint32_t (*calls)(fault_call call); /* calls since the library was loaded */
+    uint32_t (*cached)(void);           /* vkCreateComputePipelines with a pipeline cache, of all calls of it */
     void (*hide_coherent)(bool hide);   /* instances made from now on show no host-coherent memory */
     int32_t (*live)(void);              /* Vulkan objects alive, instances and devices included */
 } fault_control;

@@ -17,7 +17,7 @@ static struct {
     fault_call call; /* meaningful while times is not 0 */
     uint32_t skip, times, fired;
     VkResult result;
-    uint32_t calls[FAULT_CALL_COUNT];
+    uint32_t calls[FAULT_CALL_COUNT], cached;
     int32_t live;
     bool hide_coherent;
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -26,6 +26,7 @@ EXPORT void fault_arm(fault_call call, uint32_t skip, int32_t result, uint32_t t
 EXPORT void fault_disarm(void);
 EXPORT uint32_t fault_fired(void);
 EXPORT uint32_t fault_calls(fault_call call);
+EXPORT uint32_t fault_cached(void);
 EXPORT int32_t fault_live(void);
 EXPORT void fault_hide_coherent(bool hide);
 
@@ -63,6 +64,14 @@ uint32_t fault_calls(fault_call call)
         sum += call == FAULT_ANY || (int)call == i ? state.calls[i] : 0;
     pthread_mutex_unlock(&state.lock);
     return sum;
+}
+
+uint32_t fault_cached(void)
+{
+    pthread_mutex_lock(&state.lock);
+    const uint32_t cached = state.cached;
+    pthread_mutex_unlock(&state.lock);
+    return cached;
 }
 
 int32_t fault_live(void)
@@ -145,6 +154,9 @@ typedef struct instance_table {
     X(DestroyDescriptorSetLayout)   \
     X(CreatePipelineLayout)         \
     X(DestroyPipelineLayout)        \
+    X(CreatePipelineCache)          \
+    X(DestroyPipelineCache)         \
+    X(GetPipelineCacheData)         \
     X(CreateComputePipelines)       \
     X(DestroyPipeline)              \
     X(CreateDescriptorPool)         \
@@ -247,11 +259,21 @@ static VKAPI_ATTR VkResult VKAPI_CALL on_CreateComputePipelines(VkDevice device,
                                                                 const VkComputePipelineCreateInfo *infos,
                                                                 const VkAllocationCallbacks *callbacks, VkPipeline *out)
 {
+    pthread_mutex_lock(&state.lock);
+    state.cached += cache != VK_NULL_HANDLE;
+    pthread_mutex_unlock(&state.lock);
     ENTER(device, CreateComputePipelines);
     result = next->CreateComputePipelines(device, cache, count, infos, callbacks, out);
     for (uint32_t i = 0; i < count; i++)
         born(out[i] != VK_NULL_HANDLE);
     return result;
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_GetPipelineCacheData(VkDevice device, VkPipelineCache cache, size_t *size,
+                                                              void *out)
+{
+    ENTER(device, GetPipelineCacheData);
+    return next->GetPipelineCacheData(device, cache, size, out);
 }
 
 static VKAPI_ATTR void VKAPI_CALL on_DestroyPipeline(VkDevice device, VkPipeline pipeline,

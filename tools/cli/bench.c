@@ -1,6 +1,7 @@
 /* fovea bench: the command line, the plan, progress, and the files that come out. */
 #include "bench.h"
 #include "files.h"
+#include "page.h"
 #include "values.h"
 
 #include <getopt.h>
@@ -27,7 +28,9 @@ static void print_help(void)
           "  --seconds S      time each case for S seconds (0.5)\n"
           "  --longest S      leave out cases of which one run may take longer (5)\n"
           "  --json FILE      write the results in Google Benchmark's format\n"
+          "  --html FILE      write them as one HTML page\n"
           "  --baseline FILE  print the ratio to the times of such a file\n"
+          "  --no-cache       neither read nor write the user's cache of kernels\n"
           "  --list           print the names of the cases, without running any\n"
           "  --help           this text\n"
           "\n"
@@ -49,7 +52,9 @@ enum {
     OPTION_SECONDS,
     OPTION_LONGEST,
     OPTION_JSON,
+    OPTION_HTML,
     OPTION_BASELINE,
+    OPTION_NO_CACHE,
     OPTION_LIST,
     OPTION_HELP
 };
@@ -61,7 +66,9 @@ static const struct option long_options[] = {
     {"seconds", required_argument, NULL, OPTION_SECONDS},
     {"longest", required_argument, NULL, OPTION_LONGEST},
     {"json", required_argument, NULL, OPTION_JSON},
+    {"html", required_argument, NULL, OPTION_HTML},
     {"baseline", required_argument, NULL, OPTION_BASELINE},
+    {"no-cache", no_argument, NULL, OPTION_NO_CACHE},
     {"list", no_argument, NULL, OPTION_LIST},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
@@ -108,7 +115,9 @@ static int apply_option(int option, bench_options *out)
     case OPTION_SECONDS: return parse_seconds("--seconds", optarg, &out->seconds);
     case OPTION_LONGEST: return parse_seconds("--longest", optarg, &out->longest);
     case OPTION_JSON: out->json = optarg; return output_check(optarg);
+    case OPTION_HTML: out->html = optarg; return output_check(optarg);
     case OPTION_BASELINE: out->baseline = optarg; return CLI_DONE;
+    case OPTION_NO_CACHE: out->uncached = true; return CLI_DONE;
     default: return CLI_DONE;
     }
 }
@@ -212,7 +221,7 @@ static void measure_rates(session *s, bench_device *device)
 static int run_device(bench_list *list, const bench_options *options, bench_device *device, size_t *done, double begun)
 {
     session s = {0};
-    int code = session_open(&s, device->info.id);
+    int code = session_open(&s, device->info.id, !options->uncached);
     if (code == CLI_DONE)
         measure_rates(&s, device);
     while (code == CLI_DONE && *done < list->count && list->results[*done].device == device && !bench_interrupted()) {
@@ -253,15 +262,26 @@ static int run_all(bench_list *list, const bench_options *options)
 
 /* ---- files ----------------------------------------------------------------------------------------------------- */
 
-static int write_json(const json_t *root, const char *path)
+static int print_json(json_t *root, FILE *file)
+{
+    const int failed = json_dumpf(root, file, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+    fputc('\n', file);
+    return failed && !ferror(file) ? cli_fail(CLI_FAILED, "bench: out of memory") : CLI_DONE;
+}
+
+static int print_page(json_t *root, FILE *file)
+{
+    return page_write(file, &root, NULL, 1);
+}
+
+static int write_file(json_t *root, const char *path, int (*print)(json_t *root, FILE *file))
 {
     output_file file = {0};
     int code = output_open(&file, path);
-    if (code == CLI_DONE) {
-        json_dumpf(root, file.stream, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
-        fputc('\n', file.stream);
+    if (code == CLI_DONE)
+        code = print(root, file.stream);
+    if (code == CLI_DONE)
         code = output_close(&file);
-    }
     if (code == CLI_DONE)
         code = output_commit(&file);
     output_release(&file);
@@ -275,7 +295,9 @@ static int write_results(const bench_list *list, const bench_options *options)
     if (!root)
         return cli_fail(CLI_FAILED, "bench: out of memory");
     if (options->json)
-        code = write_json(root, options->json);
+        code = write_file(root, options->json, print_json);
+    if (code == CLI_DONE && options->html)
+        code = write_file(root, options->html, print_page);
     if (code == CLI_DONE && options->baseline)
         code = bench_compare(root, options->baseline);
     json_decref(root);

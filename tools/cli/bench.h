@@ -13,7 +13,7 @@ typedef struct bench_options {
     const char *device; /* NULL: every device of the machine */
     const char *json, *html, *baseline;
     case_bench suite;
-    bool filtered;
+    bool filtered, uncached;
     regex_t filter;
     double seconds; /* that a case is timed for */
     double longest; /* seconds of one run beyond which a case is left out */

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "store.h"
+
 /* The exit codes of every subcommand. Functions that can fail return one; 0 is success. */
 enum {
     CLI_DONE = 0,
@@ -35,17 +37,20 @@ int cli_status_code(fovea_status status);
 /* Reports what getopt_long refused (':' or '?') of argv, with where to find help. Returns CLI_USAGE. */
 int cli_bad_option(int refused, char *const *argv, const char *command);
 
-/* A device and the last error that the library logged for it. */
+/* A device, its cache, and the last error that the library logged for it. */
 typedef struct session {
     fovea_device *device;
+    bool cached; /* `cache` is in use */
+    store cache;
     char error[1024];
 } session;
 
 /* Parameters whose log goes to `s`: errors are kept for session_fail, warnings are printed. */
 fovea_device_params session_params(session *s, const char *device);
 
-/* Opens a device into `s`, zeroed by the caller; NULL: the CPU. Prints the reason of a failure. */
-int session_open(session *s, const char *device);
+/* Opens a device into `s`, zeroed by the caller; NULL: the CPU. `cached`: with the user's cache. Prints the reason of a
+ * failure. */
+int session_open(session *s, const char *device, bool cached);
 
 /* Prints "fovea: what: reason" of a failed call and returns its exit code. */
 int session_fail(const session *s, fovea_status status, const char *what);

@@ -92,7 +92,7 @@ static int measure(job *j)
 int job_run(job *j)
 {
     const char *name = j->spec->name;
-    int code = session_open(&j->session, j->options->device);
+    int code = session_open(&j->session, j->options->device, !j->options->no_cache);
     if (code != CLI_DONE)
         return code;
     fovea_status status = j->spec->create(j->session.device, &j->request, &j->op);

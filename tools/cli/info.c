@@ -42,12 +42,13 @@ static const value_row limit_rows[] = {
 
 static void print_help(void)
 {
-    fputs("Usage: fovea info [--json] [--device ID]\n"
+    fputs("Usage: fovea info [--json] [--device ID] [--no-cache]\n"
           "\n"
           "Lists the devices of this machine: name, driver, versions, tiers and limits.\n"
           "\n"
           "  --json       one JSON object instead of `key: value` lines\n"
           "  --device ID  this device alone, such as cpu or vulkan:0\n"
+          "  --no-cache   open devices without the entries of earlier runs (in ~/.cache/fovea/entries)\n"
           "  --help       this text\n"
           "\n" CLI_EXIT_CODES,
           stdout);
@@ -73,10 +74,10 @@ static json_t *describe(const fovea_device_info *info)
 }
 
 /* Adds the limits of the device `id` to `object`; it must be opened for that. */
-static int add_limits(json_t *object, const char *id)
+static int add_limits(json_t *object, const char *id, bool cached)
 {
     session s = {0};
-    int code = session_open(&s, id);
+    int code = session_open(&s, id, cached);
     fovea_device_limits limits;
     if (code == CLI_DONE) {
         const fovea_status status = fovea_device_get_limits(s.device, &limits);
@@ -94,10 +95,10 @@ static int add_limits(json_t *object, const char *id)
 }
 
 /* One device, by its id. */
-static int add_one(json_t *devices, const char *id)
+static int add_one(json_t *devices, const char *id, bool cached)
 {
     session s = {0};
-    int code = session_open(&s, id);
+    int code = session_open(&s, id, false);
     if (code != CLI_DONE)
         return code;
     fovea_device_info info;
@@ -109,11 +110,11 @@ static int add_one(json_t *devices, const char *id)
         return code;
     json_t *object = describe(&info);
     json_array_append_new(devices, object);
-    return add_limits(object, info.id);
+    return add_limits(object, info.id, cached);
 }
 
 /* All devices. One that does not open is listed with its error. */
-static int add_all(json_t *devices)
+static int add_all(json_t *devices, bool cached)
 {
     session s = {0};
     const fovea_device_params params = session_params(&s, NULL);
@@ -128,7 +129,7 @@ static int add_all(json_t *devices)
     for (uint32_t i = 0; status == FOVEA_OK && i < count; i++) {
         json_t *object = describe(&infos[i]);
         json_array_append_new(devices, object);
-        add_limits(object, infos[i].id);
+        add_limits(object, infos[i].id, cached);
     }
     free(infos);
     return status == FOVEA_OK ? CLI_DONE : session_fail(&s, status, "devices");
@@ -143,10 +144,10 @@ static void print_lines(const json_t *devices)
     }
 }
 
-static int show(const char *device, bool as_json)
+static int show(const char *device, bool as_json, bool cached)
 {
     json_t *devices = json_array();
-    const int code = device ? add_one(devices, device) : add_all(devices);
+    const int code = device ? add_one(devices, device, cached) : add_all(devices, cached);
     if (code == CLI_DONE && as_json) {
         json_t *object = json_object();
         json_object_set_new(object, "version", json_string(FOVEA_VERSION_STRING));
@@ -162,26 +163,28 @@ static int show(const char *device, bool as_json)
 
 int info_main(int argc, char **argv)
 {
-    enum { OPTION_JSON = 1, OPTION_DEVICE, OPTION_HELP };
+    enum { OPTION_JSON = 1, OPTION_DEVICE, OPTION_NO_CACHE, OPTION_HELP };
     static const struct option options[] = {
         {"json", no_argument, NULL, OPTION_JSON},
         {"device", required_argument, NULL, OPTION_DEVICE},
+        {"no-cache", no_argument, NULL, OPTION_NO_CACHE},
         {"help", no_argument, NULL, OPTION_HELP},
         {0},
     };
     const char *device = NULL;
-    bool as_json = false;
+    bool as_json = false, cached = true;
     int option;
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         switch (option) {
         case OPTION_JSON: as_json = true; break;
         case OPTION_DEVICE: device = optarg; break;
+        case OPTION_NO_CACHE: cached = false; break;
         case OPTION_HELP: print_help(); return CLI_DONE;
         default: return cli_bad_option(option, argv, "info");
         }
     }
     if (optind < argc)
         return cli_fail(CLI_USAGE, "unexpected argument \"%s\"; see fovea info --help", argv[optind]);
-    return show(device, as_json);
+    return show(device, as_json, cached);
 }

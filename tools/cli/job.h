@@ -11,7 +11,7 @@
 typedef struct run_options {
     const char *device, *description;
     const char *paths[FOVEA_SLOT_MAX]; /* of the tensors; NULL: not given */
-    bool explain, json;
+    bool explain, json, no_cache;
     uint32_t repeat; /* 0: no timing */
 } run_options;
 

@@ -52,6 +52,7 @@ static const value_row kernel_rows[] = {
     KERNEL(VALUE_KNOWN, subgroups_per_simd),
     KERNEL(VALUE_KNOWN, scratch),
     KERNEL(VALUE_FLAG, tested),
+    KERNEL(VALUE_FLAG, cached),
     KERNEL(VALUE_REAL, self_test_s),
     KERNEL(VALUE_REAL, create_s),
 };

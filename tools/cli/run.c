@@ -9,12 +9,13 @@
 #define REPEAT_MAX    1000000
 #define TENSOR_OPTION 256 /* + slot */
 
-enum { OPTION_DESC = 1, OPTION_DEVICE, OPTION_EXPLAIN, OPTION_JSON, OPTION_REPEAT, OPTION_HELP };
+enum { OPTION_DESC = 1, OPTION_DEVICE, OPTION_EXPLAIN, OPTION_JSON, OPTION_REPEAT, OPTION_NO_CACHE, OPTION_HELP };
 
 static const struct option fixed_options[] = {
     {"desc", required_argument, NULL, OPTION_DESC},     {"device", required_argument, NULL, OPTION_DEVICE},
     {"explain", no_argument, NULL, OPTION_EXPLAIN},     {"json", no_argument, NULL, OPTION_JSON},
-    {"repeat", required_argument, NULL, OPTION_REPEAT}, {"help", no_argument, NULL, OPTION_HELP},
+    {"repeat", required_argument, NULL, OPTION_REPEAT}, {"no-cache", no_argument, NULL, OPTION_NO_CACHE},
+    {"help", no_argument, NULL, OPTION_HELP},
 };
 
 #define FIXED_COUNT (sizeof fixed_options / sizeof *fixed_options)
@@ -62,6 +63,7 @@ static void print_help(const operator_row *spec)
           "  --json         with --explain: one JSON object instead\n"
           "  --repeat N     run N more times; print {\"median_s\", \"min_s\", \"n\"}, each timed from call "
           "to end\n"
+          "  --no-cache     read and write no entries of earlier runs (in ~/.cache/fovea/entries)\n"
           "  --help         this text\n"
           "\n"
           "Keys of the description:\n",
@@ -88,6 +90,7 @@ static int apply_option(int option, run_options *out)
     case OPTION_DESC: out->description = optarg; return CLI_DONE;
     case OPTION_DEVICE: out->device = optarg; return CLI_DONE;
     case OPTION_EXPLAIN: out->explain = true; return CLI_DONE;
+    case OPTION_NO_CACHE: out->no_cache = true; return CLI_DONE;
     case OPTION_JSON: out->json = true; return CLI_DONE;
     case OPTION_REPEAT: return parse_repeat(optarg, &out->repeat);
     default: out->paths[option - TENSOR_OPTION] = optarg; return CLI_DONE;

@@ -26,9 +26,14 @@ fovea_device_params session_params(session *s, const char *device)
     };
 }
 
-int session_open(session *s, const char *device)
+int session_open(session *s, const char *device, bool cached)
 {
-    const fovea_device_params params = session_params(s, device);
+    fovea_device_params params = session_params(s, device);
+    s->cached = cached;
+    if (cached) {
+        store_init(&s->cache);
+        params.cache = store_callbacks(&s->cache);
+    }
     const fovea_status status = fovea_device_open(&params, &s->device);
     return status == FOVEA_OK ? CLI_DONE : session_fail(s, status, device ? device : "cpu");
 }
@@ -52,6 +57,9 @@ void session_close(session *s)
 {
     fovea_device_destroy(s->device);
     s->device = NULL;
+    if (s->cached)
+        store_release(&s->cache);
+    s->cached = false;
 }
 
 int cli_bad_option(int refused, char *const *argv, const char *command)
