@@ -124,7 +124,7 @@ class Browser:
         return [event["params"]["request"]["url"] for event in self.events
                 if event.get("method") == "Network.requestWillBeSent"]
 
-    def screenshot(self, whole=True, most=12000):
+    def screenshot(self, whole=True, most=5000):
         """The page as PNG, from its top down to its end or to a height of `most`."""
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], most), "scale": 1}

@@ -22,8 +22,8 @@ NAMES = {
 def device(identity, size, name=None):
     fma_f32, fma_f16, exp2, shared, copy, _ = SIZES[size]
     own_name, kind, vendor, driver = NAMES[size]
-    rates = {"fma_f32": fma_f32, "fma_f16": fma_f16, "fma_bf16": fma_f32 * 0.98, "exp2": exp2, "shared": shared, "copy": copy,
-             "dispatch_s": 4.1e-6, "barrier_s": 1.9e-6, "submit_s": 31e-6}
+    rates = {"fma_f32": fma_f32, "fma_f16": fma_f16, "fma_bf16": fma_f32 * 0.98, "exp2": exp2, "shared": shared,
+             "copy": copy, "dispatch_s": 4.1e-6, "barrier_s": 1.9e-6, "submit_s": 31e-6}
     return {"id": identity, "name": name or own_name, "kind": kind, "vendor_id": vendor, "device_id": 29772,
             "driver": driver, "driver_id": 3, "driver_info": "Mesa 25.0.7", "driver_version": 104857607,
             "api_version": "1.3.296", "tier": "subgroup", "rates": rates}
@@ -79,7 +79,8 @@ def row(shape, identity, size, seed=0):
 def shapes(count):
     """The first of a fixed list of cases, kinds and lengths first."""
     every = [(kind, length, dim, dtype, mask) for mask in ("none", "causal") for dim in (64, 128, 256, 512)
-             for dtype in ("f32", "f16", "bf16") for kind in ("prefill", "decode") for length in (1024, 4096, 16384, 65536, 131072)]
+             for dtype in ("f32", "f16", "bf16") for kind in ("prefill", "decode")
+             for length in (1024, 4096, 16384, 65536, 131072)]
     return every[:count]
 
 
@@ -131,9 +132,10 @@ def hostile(text=HOSTILE):
 
 
 def samples():
-    """Name to (results, expected marks in rooflines): what pages are made of."""
+    """Name to results: what pages are made of."""
     three = [("cpu", "cpu"), ("vulkan:0", "gpu"), ("vulkan:1", "phone")]
-    failures = [("softmax/decode_d64_f16/vulkan:0", "row 3 is 5 times its bound off"), ("softmax/x/cpu", "the device was lost")]
+    failures = [("softmax/decode_d64_f16/vulkan:0", "row 3 is 5 times its bound off"),
+                ("softmax/x/cpu", "the device was lost")]
     broken = result([("cpu", "cpu")], 8, failures)
     broken["context"].update(interrupted=True, cpu_scaling_enabled=True)
     return {
@@ -144,7 +146,7 @@ def samples():
         "one device twice": [result([("cpu", "cpu")], 6, commit="before0"), result([("cpu", "cpu")], 6, commit="after00")],
         "failures": [broken],
         "hostile": [hostile()],
-        "long names": [hostile("W" * 400), result(three, 4)],
+        "long names": [hostile("long_name_" * 40), result(three, 4)],
         "empty": [result([("cpu", "cpu")], 0)],
         "no device": [result([], 0)],
         "fields missing": [stripped(result(three, 6))],

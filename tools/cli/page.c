@@ -89,7 +89,7 @@ static int check_paths(const char *out, char *const *inputs, size_t count)
     return output_check(out);
 }
 
-static int write_file(const char *path, json_t *const *results, const char *const *names, size_t count)
+int page_write_file(const char *path, json_t *const *results, const char *const *names, size_t count)
 {
     output_file file = {0};
     int code = output_open(&file, path);
@@ -112,7 +112,7 @@ static int load_and_write(const char *out, char *const *inputs, json_t **results
         if (!results[i])
             return cli_fail(CLI_USAGE, "%s", reason);
     }
-    return write_file(out, results, (const char *const *)inputs, count);
+    return page_write_file(out, results, (const char *const *)inputs, count);
 }
 
 static int make_page(const char *out, char *const *inputs, size_t count)

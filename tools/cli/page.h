@@ -17,6 +17,9 @@ extern const size_t page_tail_size;
  * of them may be NULL. Texts inside the results may be anything. Write errors stay in `file`, for output_close. */
 int page_write(FILE *file, json_t *const *results, const char *const *names, size_t count);
 
+/* The same into a file that appears complete under its name, or not at all. */
+int page_write_file(const char *path, json_t *const *results, const char *const *names, size_t count);
+
 /* The result in the file at `path`, checked to be what the page needs; fields that it does not know may be there.
  * NULL with `reason` filled: no such file, no JSON, or what is missing where. The caller owns it. */
 json_t *page_load(const char *path, char *reason, size_t size);

@@ -2,6 +2,7 @@
 "use strict";
 
 const MISSING = "\u2013";
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 const SECONDS = new Map([["ns", 1e-9], ["us", 1e-6], ["ms", 1e-3], ["s", 1]]);
 const PREFIXES = [[1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"],
     [1e-6, "\u00b5"], [1e-9, "n"]];
@@ -17,8 +18,9 @@ function positive(value) {
     return known !== null && known > 0 ? known : null;
 }
 
+/* Control characters, and those that turn the direction of what follows, are made visible. */
 function text(value) {
-    return typeof value === "string" && value !== "" ? value : null;
+    return typeof value === "string" && value !== "" ? value.replace(UNSEEN, "\ufffd") : null;
 }
 
 function list(value) {
@@ -152,7 +154,7 @@ function readRow(bench, device) {
 
 /* One line on a row, for a mark in a plot. */
 function describe(row) {
-    const said = [row.name, row.device.label, row.shape, row.bench.dtype, `${seconds(row.median)} ${row.clock}`];
+    const said = [row.name, row.device.label, row.shape, text(row.bench.dtype), `${seconds(row.median)} ${row.clock}`];
     if (row.rate !== null)
         said.push(scaled(row.rate, "FLOP/s"));
     if (row.intensity !== null)

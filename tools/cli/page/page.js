@@ -37,10 +37,10 @@ function counted(count, one) {
 }
 
 function runSummary({context}) {
-    const said = [text(context.library_version) && `Version ${context.library_version}`,
-        text(context.fovea_commit) && `commit ${context.fovea_commit}`,
-        text(context.suite) && `${context.suite} suite`, text(context.host_name) && `host ${context.host_name}`,
-        dateText(context.date)];
+    const [version, commit, suite, host] = ["library_version", "fovea_commit", "suite", "host_name"]
+        .map((name) => text(context[name]));
+    const said = [version && `Version ${version}`, commit && `commit ${commit}`, suite && `${suite} suite`,
+        host && `host ${host}`, dateText(context.date)];
     return said.filter(Boolean).join(" \u00b7 ");
 }
 
@@ -98,6 +98,8 @@ function loads(context) {
     return list(context.load_avg).map((load) => decimal(number(load))).join(" ") || null;
 }
 
+const COMPLETED = new Map([[true, "no, interrupted"], [false, "yes"]]);
+
 const RUN_FACTS = [
     ofContext("Library version", "library_version"), ofContext("Commit", "fovea_commit"),
     ofContext("Build", "library_build_type"), ofContext("Suite", "suite"),
@@ -105,7 +107,7 @@ const RUN_FACTS = [
     ofContext("Host", "host_name"), {title: "CPU", show: processors},
     {title: "Load before", show: ({context}) => loads(context)},
     {title: "Failures", show: (run) => String(run.failures.length)},
-    {title: "Completed", show: ({context}) => (context.interrupted === true ? "no, interrupted" : "yes")},
+    {title: "Completed", show: ({context}) => COMPLETED.get(context.interrupted) ?? null},
 ];
 
 function hex(value) {
@@ -123,7 +125,7 @@ function ofInfo(title, name) {
 
 const DEVICE_FACTS = [
     ofInfo("Name", "name"), ofInfo("Id", "id"), ofInfo("Kind", "kind"), {title: "Vendor", show: vendor},
-    {title: "Device", show: ({info}) => hex(positive(info.device_id))}, ofInfo("Driver", "driver"),
+    {title: "Device id", show: ({info}) => hex(positive(info.device_id))}, ofInfo("Driver", "driver"),
     ofInfo("Driver info", "driver_info"),
     {title: "Driver version", show: ({info}) => positive(info.driver_version)?.toString() ?? null},
     ofInfo("API version", "api_version"), ofInfo("Tier", "tier"),

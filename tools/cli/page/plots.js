@@ -2,7 +2,7 @@
 
 const MARGIN = {left: 50, right: 14, top: 30, bottom: 40};
 const DTYPES = ["f32", "f16", "bf16"];
-const ROOF_LABEL_HEIGHT = 13;
+const ROOF_NAME = {height: 13, width: 66};
 const EXP2_ROOFS = 4; /* tightest first; more would hide the points */
 
 function areaOf(width, height) {
@@ -43,18 +43,20 @@ function exponentialRoofs(device, rows) {
     if (rate === null)
         return [];
     const groups = [...groupBy(withRatio, (row) => Math.round(row.flops / row.bench.exponentials))];
-    return groups.sort((a, b) => a[0] - b[0]).slice(0, EXP2_ROOFS).map(([flopsEach, members]) => ({
-        title: `exp2, dim ${members[0].dims ?? MISSING}`,
+    return groups.sort((a, b) => a[0] - b[0]).slice(0, EXP2_ROOFS).map(([flopsEach]) => ({
+        title: `exp2 per ${whole(flopsEach)} FLOP`,
         rate: rate * flopsEach,
         style: "roof exp2",
     }));
 }
 
-/* Exponential roofs far above all others bind nothing and would squeeze the plot. */
+/* Exponential roofs far above all else bind nothing and would squeeze the plot: they are `above` it. */
 function roofsOf(device, rows) {
     const arithmetic = arithmeticRoofs(device, rows);
     const highest = Math.max(...[...arithmetic, ...rows].map((one) => one.rate));
-    return [...arithmetic, ...exponentialRoofs(device, rows).filter((roof) => roof.rate < highest * 8)];
+    const exponential = exponentialRoofs(device, rows);
+    exponential.forEach((roof) => { roof.above = roof.rate > highest * 8; });
+    return [...arithmetic, ...exponential];
 }
 
 function rooflineScales(area, rows, roofs, copy) {
@@ -63,7 +65,9 @@ function rooflineScales(area, rows, roofs, copy) {
     const intensities = rows.map((row) => row.intensity);
     if (copy !== null && roofs.length)
         intensities.push(Math.min(top / copy, Math.max(...intensities) * 4));
-    const [left, right] = [Math.min(...intensities) / 2, Math.max(...intensities) * 2];
+    const [left, last] = [Math.min(...intensities) / 2, Math.max(...intensities)];
+    const free = ROOF_NAME.width / (area.right - area.left); /* of the width, so that no point lies under a name */
+    const right = last * (last / left) ** (free / (1 - free));
     const stack = 2 + 0.06 * roofs.length; /* room for the roofs' labels */
     return {
         x: logScale(left, right, area.left, area.right),
@@ -73,8 +77,8 @@ function rooflineScales(area, rows, roofs, copy) {
 
 /* The roofs as entries of a legend, with their rates. */
 function roofEntries(device, rows) {
-    const entries = roofsOf(device, rows).map(({title, rate, style}) =>
-        ({title: `${title}: ${scaled(rate, "FLOP/s")}`, style: {line: style}}));
+    const entries = roofsOf(device, rows).map(({title, rate, style, above}) =>
+        ({title: `${title}: ${scaled(rate, "FLOP/s")}${above ? ", above the plot" : ""}`, style: {line: style}}));
     const copy = positive(device.rates.get("copy"));
     return copy === null ? entries : [...entries, {title: `copy: ${scaled(copy, "B/s")}`, style: {line: "roof copy"}}];
 }
@@ -106,7 +110,7 @@ function drawRoofs(area, x, y, roofs, copy) {
 
 /* Names above the roofs' right ends; apart from each other, even where roofs are close. */
 function nameRoofs(area, y, roofs) {
-    const heights = spreadUp(roofs.map((roof) => y.place(roof.rate) - 5), ROOF_LABEL_HEIGHT);
+    const heights = spreadUp(roofs.map((roof) => y.place(roof.rate) - 5), ROOF_NAME.height);
     return shape("g", {}, ...roofs.map((roof, i) =>
         label(area.right - 2, heights[i], roof.title, {class: `name ${roof.style}`, "text-anchor": "end"})));
 }
@@ -114,7 +118,7 @@ function nameRoofs(area, y, roofs) {
 function drawRoofline(width, device, rows, styleOf) {
     const height = Math.round(Math.min(460, Math.max(300, width * 0.62)));
     const area = areaOf(width, height);
-    const roofs = roofsOf(device, rows);
+    const roofs = roofsOf(device, rows).filter((roof) => !roof.above);
     const copy = positive(device.rates.get("copy"));
     const {x, y} = rooflineScales(area, rows, roofs, copy);
     const drawn = canvas(width, height, `Roofline of ${device.label}`);
@@ -201,7 +205,13 @@ function lengthFigures(device, model) {
 
 /* ---- bars ------------------------------------------------------------------------------------------------------ */
 
-const BAR = {height: 13, step: 16, title: 20, gap: 9, tag: 16, value: 86};
+const BAR = {height: 13, step: 16, title: 20, gap: 9, tag: 16, value: 86, letter: 7};
+
+/* As much of a title as fits; its bars' own words have all of it. */
+function shortened(title, width) {
+    const most = Math.floor(width / BAR.letter);
+    return title.length > most ? `${title.slice(0, most - 1)}\u2026` : title;
+}
 
 function drawBar(bar, at, x) {
     const [from, to] = [x.place(0), x.place(bar.value)];
@@ -237,7 +247,7 @@ function drawBars(width, name, groups, axis) {
     drawn.append(label(area.left, 14, axis.title, {class: "title"}));
     let at = area.top;
     groups.forEach((group, i) => {
-        drawn.append(label(area.left, at + 14, group.title, {class: "name"}));
+        drawn.append(label(area.left, at + 14, shortened(group.title, width - area.left), {class: "name"}));
         group.bars.forEach((bar, j) => drawn.append(drawBar(bar, at + BAR.title + j * BAR.step, x)));
         at += heights[i];
     });
