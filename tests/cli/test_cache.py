@@ -153,10 +153,21 @@ class Cache(test_run.RunTest):
         path = os.path.join(self.entries, name)
         shutil.move(path, self.file("target"))
         os.symlink(self.file("target"), path)
-        before = open(self.file("target"), "rb").read()
+        size = os.path.getsize(self.file("target"))
         self.assertFalse(self.attend()[0])  # not followed, and replaced by a file
         self.assertFalse(os.path.islink(path))
-        self.assertEqual(open(self.file("target"), "rb").read(), before)
+        self.assertEqual(os.path.getsize(self.file("target")), size)
+
+    def test_a_folder_in_the_place_of_an_entry(self):
+        self.attend()
+        name = next(name for name in self.names() if name.startswith("selftest"))
+        os.remove(os.path.join(self.entries, name))
+        os.mkdir(os.path.join(self.entries, name))
+        hit, said = self.attend()
+        self.assertFalse(hit)
+        self.assertEqual(said.count("\n"), 1, said)  # it is no entry, and none can be put there
+        self.assertIn("not cached: " + name, said)
+        self.assertEqual([n for n in self.names() if n.endswith(".new")], [])
 
 
 DEVICE = find_device()
