@@ -42,6 +42,7 @@ static const double trial_s = 0.25; /* a run longer than that is not repeated */
 /* How a rate is measured: a kernel, and what one round of one lane does. */
 typedef struct measure_probe {
     fovea_rate rate;
+    enum { ANY, TEXT, NATIVE } kernels; /* which ones the probe is for */
     const char *kernel, *module;
     fovea_dtype dtype;
     double work;      /* in the unit of the rate; 0: it copies words */
@@ -50,25 +51,25 @@ typedef struct measure_probe {
 } measure_probe;
 
 #define OPERANDS(n) ((n) * ((n) + 1) / 16.0) /* 1/8 + 2/8 + ... + n/8 */
-#define FMA(rate, dtype, m, n, module)                                                                 \
-    {                                                                                                  \
-        rate, "measure_fma", "measure_fma." module ".portable", dtype, 2.0 * (m) * (n)*MEASURE_PASSES, \
-            OPERANDS(m) * OPERANDS(n) * MEASURE_PASSES, 0.0                                            \
+#define FMA(rate, kernels, dtype, m, n, module)                                                                 \
+    {                                                                                                           \
+        rate, kernels, "measure_fma", "measure_fma." module ".portable", dtype, 2.0 * (m) * (n)*MEASURE_PASSES, \
+            OPERANDS(m) * OPERANDS(n) * MEASURE_PASSES, 0.0                                                     \
     }
+#define FMA_TILES(rate, dtype)                                                    \
+    FMA(rate, TEXT, dtype, 8, 8, "8x8x8"), FMA(rate, TEXT, dtype, 4, 4, "4x4x4"), \
+        FMA(rate, NATIVE, dtype, MEASURE_NATIVE_ROWS, MEASURE_SIDE, "8x8x8")
 
-/* Several of one rate: the best counts. Native kernels know the first. */
+/* Several of one rate: the best counts. */
 static const measure_probe probes[] = {
-    FMA(FOVEA_RATE_FMA_F32, FOVEA_F32, 8, 8, "8x8x8"),
-    FMA(FOVEA_RATE_FMA_F32, FOVEA_F32, 4, 4, "4x4x4"),
-    FMA(FOVEA_RATE_FMA_F16, FOVEA_F16, 8, 8, "8x8x8"),
-    FMA(FOVEA_RATE_FMA_F16, FOVEA_F16, 4, 4, "4x4x4"),
-    FMA(FOVEA_RATE_FMA_BF16, FOVEA_BF16, 8, 8, "8x8x8"),
-    FMA(FOVEA_RATE_FMA_BF16, FOVEA_BF16, 4, 4, "4x4x4"),
-    {FOVEA_RATE_EXP2, "measure_exp2", "measure_exp2.portable", FOVEA_F32, MEASURE_CHAINS *MEASURE_PASSES,
+    FMA_TILES(FOVEA_RATE_FMA_F32, FOVEA_F32),
+    FMA_TILES(FOVEA_RATE_FMA_F16, FOVEA_F16),
+    FMA_TILES(FOVEA_RATE_FMA_BF16, FOVEA_BF16),
+    {FOVEA_RATE_EXP2, ANY, "measure_exp2", "measure_exp2.portable", FOVEA_F32, MEASURE_CHAINS *MEASURE_PASSES,
      0.6411857445 * MEASURE_CHAINS, 1e-5},
-    {FOVEA_RATE_SHARED, "measure_shared", "measure_shared.portable", FOVEA_F32, 16.0 * MEASURE_READS *MEASURE_PASSES,
-     28.0 * MEASURE_PASSES, 0.0},
-    {FOVEA_RATE_COPY, "measure_copy", "measure_copy.portable", FOVEA_F32, 0.0, 0.0, 0.0},
+    {FOVEA_RATE_SHARED, ANY, "measure_shared", "measure_shared.portable", FOVEA_F32,
+     16.0 * MEASURE_READS *MEASURE_PASSES, 28.0 * MEASURE_PASSES, 0.0},
+    {FOVEA_RATE_COPY, ANY, "measure_copy", "measure_copy.portable", FOVEA_F32, 0.0, 0.0, 0.0},
 };
 enum { PROBES = sizeof probes / sizeof probes[0], COPY_PROBE = PROBES - 1 };
 
@@ -389,13 +390,13 @@ fovea_status fovea_device_measure(fovea_device *device, fovea_rate rate, double 
                (int)FOVEA_RATE_COUNT);
     if (rate >= FOVEA_RATE_DISPATCH)
         return measure_probe_once(device, &probes[COPY_PROBE], rate, out_value);
-    for (uint32_t i = 0, tried = 0; i < PROBES; i++) {
+    const int other = device->driver->caps.native ? TEXT : NATIVE;
+    for (uint32_t i = 0; i < PROBES; i++) {
         double value = 0.0;
-        if (probes[i].rate != rate || (device->driver->caps.native && tried > 0))
+        if (probes[i].rate != rate || (int)probes[i].kernels == other)
             continue;
         fv_try(measure_probe_once(device, &probes[i], rate, &value));
         *out_value = fmax(*out_value, value);
-        tried++;
     }
 fail:
     return status;

@@ -41,35 +41,38 @@ static void give(const work *w, float result)
         w->target[lane] = result;
 }
 
-/* Column j of the tile for one vector of lanes: its eight chains. The operands that a round unpacks anew: 2 of 8, one for
- * 16 multiply-adds. */
-INLINE vfloat fma_column(const work *w, const uint32_t dtype, const float *operands, int j)
+/* Columns j and j + 1 of the tile for one vector of lanes: twelve chains. A round unpacks one vector of operands for its
+ * 48 multiply-adds and uses two of them. */
+INLINE vfloat fma_columns(const work *w, const uint32_t dtype, const float *operands, int j)
 {
-    vfloat acc[MEASURE_SIDE], a[MEASURE_SIDE];
-    const vfloat b = v_splat(operands[MEASURE_SIDE + j]);
+    enum { ROWS = MEASURE_NATIVE_ROWS };
+    vfloat left[ROWS], right[ROWS], a[ROWS];
+    const vfloat b0 = v_splat(operands[MEASURE_SIDE + j]), b1 = v_splat(operands[MEASURE_SIDE + j + 1]);
     UNROLL
-    for (int i = 0; i < MEASURE_SIDE; i++) {
-        acc[i] = v_splat(0.0f);
+    for (int i = 0; i < ROWS; i++) {
+        left[i] = right[i] = v_splat(0.0f);
         a[i] = v_splat(operands[i]);
     }
     const unsigned char *memory = w->source;
     for (uint32_t n = 0; n < w->params.rounds; n++) {
         float fresh[LANES];
         memory += w->params.step;
-        load_row(fresh, memory, dtype, LANES); /* one vector: the source is longer than the operands */
+        load_row(fresh, memory, dtype, LANES); /* the source is longer than the operands */
         a[0] = v_splat(fresh[0]);
         a[1] = v_splat(fresh[1]);
         UNROLL
         for (int pass = 0; pass < MEASURE_PASSES; pass++) {
             UNROLL
-            for (int i = 0; i < MEASURE_SIDE; i++)
-                acc[i] = v_fma(a[i], b, acc[i]);
+            for (int i = 0; i < ROWS; i++) {
+                left[i] = v_fma(a[i], b0, left[i]);
+                right[i] = v_fma(a[i], b1, right[i]);
+            }
         }
     }
-    vfloat sum = acc[0];
+    vfloat sum = left[0] + right[0];
     UNROLL
-    for (int i = 1; i < MEASURE_SIDE; i++)
-        sum += acc[i];
+    for (int i = 1; i < ROWS; i++)
+        sum += left[i] + right[i];
     return sum;
 }
 
@@ -79,8 +82,8 @@ INLINE void fma_lanes(const work *w, const uint32_t dtype)
     load_row(operands, w->source, dtype, 2 * MEASURE_SIDE);
     for (uint32_t lane = 0; lane < w->lanes; lane += LANES) {
         vfloat sum = v_splat(0.0f);
-        for (int j = 0; j < MEASURE_SIDE; j++)
-            sum += fma_column(w, dtype, operands, j);
+        for (int j = 0; j < MEASURE_SIDE; j += 2)
+            sum += fma_columns(w, dtype, operands, j);
         for (uint32_t i = 0; i < LANES && lane + i < w->lanes; i++)
             w->target[lane + i] = sum[i];
     }

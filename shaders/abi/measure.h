@@ -18,8 +18,9 @@
 
 #define MEASURE_PASSES 4
 /* measure_fma: operands a[SIDE], then b[SIDE], 32-bit words or packed pairs; a tile uses as many as it has rows and
- * columns. Native kernels have SIDE x SIDE. */
+ * columns. Native kernels have NATIVE_ROWS x SIDE, two columns at a time: as many chains as 16 registers hold. */
 #define MEASURE_SIDE 8
+#define MEASURE_NATIVE_ROWS 6
 /* measure_exp2: independent chains. */
 #define MEASURE_CHAINS 8
 /* measure_shared: float4s of the shared array, and reads of a lane in a pass. */
