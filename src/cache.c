@@ -225,3 +225,49 @@ void fv_cache_remember(fovea_device *device, const fv_chain *chain, fv_verdict v
     entry[fv_entry_lead(&key)] = (unsigned char)verdict;
     give(device, &key, entry, 1);
 }
+
+/* ---- tuning ---------------------------------------------------------------------------------------------------- */
+
+static void tuning_key(const fovea_device *device, const char *what, const uint32_t *fields, uint32_t field_count,
+                       fv_key *key)
+{
+    fv_key_begin(key, "tuning");
+    add_device(key, device);
+    fv_key_add_text(key, what);
+    for (uint32_t i = 0; i < field_count; i++)
+        fv_key_add_number(key, fields[i]);
+}
+
+bool fv_cache_recall_numbers(fovea_device *device, const char *what, const uint32_t *fields, uint32_t field_count,
+                             uint32_t *numbers, uint32_t count)
+{
+    fv_key key;
+    size_t size = 0;
+    if (!device->params.cache.get)
+        return false;
+    tuning_key(device, what, fields, field_count, &key);
+    unsigned char *entry = fetch(device, &key, &size);
+    if (!entry)
+        return false;
+    const bool whole = size == 4 * (size_t)count;
+    for (uint32_t i = 0; whole && i < count; i++)
+        numbers[i] = fv_entry_number(entry + fv_entry_lead(&key) + 4 * i);
+    if (!whole)
+        fv_log(&device->host, FOVEA_LOG_WARNING, "cache: a tuning entry of %s is not used: %zu bytes, not %zu", what,
+               size, 4 * (size_t)count);
+    fv_free(&device->host, entry);
+    return whole;
+}
+
+void fv_cache_remember_numbers(fovea_device *device, const char *what, const uint32_t *fields, uint32_t field_count,
+                               const uint32_t *numbers, uint32_t count)
+{
+    fv_key key;
+    unsigned char entry[FV_ENTRY_HEAD + FV_KEY_BYTES + 4 * FV_NUMBERS_MAX];
+    if (!device->params.cache.set || count > FV_NUMBERS_MAX)
+        return;
+    tuning_key(device, what, fields, field_count, &key);
+    for (uint32_t i = 0; i < count; i++)
+        fv_entry_put_number(entry + fv_entry_lead(&key) + 4 * i, numbers[i]);
+    give(device, &key, entry, 4 * (size_t)count);
+}

@@ -32,6 +32,9 @@ void fv_key_name(const fv_key *key, char name[FV_KEY_NAME]);
 size_t fv_entry_lead(const fv_key *key);
 /* Completes an entry whose payload, `size` bytes, lies behind its lead already. */
 void fv_entry_seal(const fv_key *key, unsigned char *entry, size_t size);
+/* A number of a payload: 4 bytes, little-endian. */
+uint32_t fv_entry_number(const unsigned char *bytes);
+void fv_entry_put_number(unsigned char *bytes, uint32_t number);
 /* Why bytes from outside are no entry of this key; NULL: they are, and the payload is what follows the lead. */
 const char *fv_entry_fault(const fv_key *key, const unsigned char *entry, size_t size);
 
@@ -54,5 +57,13 @@ typedef struct fv_chain {
 /* The verdict of the same test on the same kernels, device and driver. */
 fv_verdict fv_cache_recall(fovea_device *device, const fv_chain *chain);
 void fv_cache_remember(fovea_device *device, const fv_chain *chain, fv_verdict verdict);
+
+/* Numbers that were measured on this device, under the fields of what they are for; at most FV_NUMBERS_MAX of either.
+ * Whatever the backend, if the caller keeps entries. False: none are known. */
+enum { FV_NUMBERS_MAX = 32 };
+bool fv_cache_recall_numbers(fovea_device *device, const char *what, const uint32_t *fields, uint32_t field_count,
+                             uint32_t *numbers, uint32_t count);
+void fv_cache_remember_numbers(fovea_device *device, const char *what, const uint32_t *fields, uint32_t field_count,
+                               const uint32_t *numbers, uint32_t count);
 
 #endif

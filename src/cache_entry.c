@@ -27,6 +27,16 @@ static uint64_t load(const unsigned char *from, size_t size)
     return number;
 }
 
+uint32_t fv_entry_number(const unsigned char *bytes)
+{
+    return (uint32_t)load(bytes, 4);
+}
+
+void fv_entry_put_number(unsigned char *bytes, uint32_t number)
+{
+    store(bytes, number, 4);
+}
+
 /* ---- keys -------------------------------------------------------------------------------------------------- */
 
 void fv_key_begin(fv_key *key, const char *kind)

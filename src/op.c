@@ -34,6 +34,15 @@ uint64_t fovea_op_workspace_size(const fovea_op *op)
     return op ? op->workspace_size : 0;
 }
 
+fovea_status fovea_op_prefer(const fovea_op *op)
+{
+    if (!op)
+        return FOVEA_INVALID;
+    if (!op->device->params.cache.set)
+        return fv_fail(&op->device->host, FOVEA_UNSUPPORTED, "fovea_op_prefer: the device was opened without a cache");
+    return op->type->prefer(op);
+}
+
 fovea_status fovea_op_get_report(const fovea_op *op, fovea_op_report *out_report)
 {
     if (!op || !out_report)

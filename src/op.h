@@ -9,6 +9,7 @@
 typedef struct fv_op_class {
     const char *name;
     fovea_status (*run)(fovea_op *op, const fovea_op_args *args);
+    fovea_status (*prefer)(const fovea_op *op);
     void (*destroy)(fovea_op *op); /* frees the op itself too */
 } fv_op_class;
 

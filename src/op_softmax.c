@@ -72,14 +72,16 @@ static fovea_status make_variant(softmax_op *op, bool few, softmax_variant *out_
     const uint32_t first = few ? op->base.report.tile_candidates : 0;
     if (op->shape.tile > 0)
         append_few(device, &op->shape, &list);
-    else
-        op->base.report.tile_candidates = first + list.count;
+    op->base.report.tile_candidates = first + list.count;
+    for (uint32_t i = 0; i < list.count; i++)
+        list.tiles[i].index = first + i;
+    if (op->shape.tile == 0)
+        softmax_prefer_tuned(device, &op->shape, few, &list, &op->base.report);
     fv_try(select_tiles(device, &op->shape, &list));
     bool state = false;
     for (uint32_t i = 0; i < list.count; i++)
         state |= state_needed(device, &op->shape, &list.tiles[i]);
     fv_try(softmax_variant_init(device, &op->shape, &list, state, out_variant, &op->base.report));
-    out_variant->tile_index = op->shape.tile > 0 ? op->shape.tile - 1 : first + out_variant->tile_index;
     if (state)
         op->base.workspace_size = fv_max(op->base.workspace_size, state_bytes(device, &op->shape, &out_variant->tile));
 fail:
@@ -239,7 +241,18 @@ static void destroy(fovea_op *base)
     fv_free(&device->host, op);
 }
 
-static const fv_op_class softmax_class = {"softmax", run, destroy};
+static fovea_status prefer(const fovea_op *base)
+{
+    fovea_status status = FOVEA_OK;
+    const softmax_op *op = (const softmax_op *)base;
+    fv_require(&base->device->host, op->shape.tile > 0, FOVEA_INVALID,
+               "softmax: the planner chose this operator's tile; prefer one that was created with `tile`");
+    softmax_keep_tuned(base->device, &op->shape, softmax_few_rows(base->device, &op->shape), &op->many.tile);
+fail:
+    return status;
+}
+
+static const fv_op_class softmax_class = {"softmax", run, prefer, destroy};
 
 fovea_status fovea_softmax_create(fovea_device *device, const fovea_softmax_params *params, fovea_op **out_op)
 {

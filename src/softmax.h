@@ -33,6 +33,7 @@ typedef struct softmax_tile {
     uint32_t lane_rows, lane_cols, tm, tn, tv;
     uint32_t chunk;         /* head dims staged at once */
     uint32_t subgroup_size; /* 0 in the portable tier */
+    uint32_t index;         /* among the candidates of a descriptor */
 } softmax_tile;
 
 enum { SOFTMAX_TILES_MAX = 16 };
@@ -63,6 +64,15 @@ softmax_tile_list softmax_tiles(const fovea_device *device, const softmax_shape 
                                 fovea_op_report *report);
 
 uint32_t softmax_shared_bytes(const softmax_tile *tile);
+
+/* Whether runs up to the maxima all have few rows. */
+bool softmax_few_rows(const fovea_device *device, const softmax_shape *shape);
+
+/* Puts the tile that was preferred for such a shape on this device first, if it is among the candidates. */
+void softmax_prefer_tuned(fovea_device *device, const softmax_shape *shape, bool few, softmax_tile_list *list,
+                          fovea_op_report *report);
+/* Keeps a tile as the preferred one. */
+void softmax_keep_tuned(fovea_device *device, const softmax_shape *shape, bool few, const softmax_tile *tile);
 
 /* ---- cuts: how a run of given sizes becomes dispatches --------------------------------------------------------- */
 
@@ -106,7 +116,6 @@ double softmax_seconds(const fovea_device *device, const softmax_shape *shape, c
 
 typedef struct softmax_variant {
     softmax_tile tile;
-    uint32_t tile_index;                  /* among the candidates */
     fv_pipeline *direct, *state, *finish; /* NULL: no run needs it */
 } softmax_variant;
 

@@ -176,15 +176,15 @@ fovea_status softmax_variant_init(fovea_device *device, const softmax_shape *sha
     for (uint32_t i = 0; i < list->count; i++) {
         const softmax_tile *tile = &list->tiles[i];
         softmax_verdict verdict = SOFTMAX_WRONG;
-        *out_variant = (softmax_variant){.tile = *tile, .tile_index = i};
+        *out_variant = (softmax_variant){.tile = *tile};
         status = try_tile(device, shape, state_needed, out_variant, &verdict);
         if (status == FOVEA_OK && verdict == SOFTMAX_RIGHT)
             break;
         softmax_variant_release(device, out_variant);
         const char *reason = refusal(status, verdict);
-        fv_note(report, "tile %u (%s, %ux%ux%u) refused: %s", i, fovea_tier_name(tile->tier), tile->tm, tile->tn,
-                tile->tv, reason);
-        fv_log(&device->host, FOVEA_LOG_WARNING, "softmax: tile %u of the %s tier refused: %s", i,
+        fv_note(report, "tile %u (%s, %ux%ux%u) refused: %s", tile->index, fovea_tier_name(tile->tier), tile->tm,
+                tile->tn, tile->tv, reason);
+        fv_log(&device->host, FOVEA_LOG_WARNING, "softmax: tile %u of the %s tier refused: %s", tile->index,
                fovea_tier_name(tile->tier), reason);
         if (status != FOVEA_OK && !worth_another(status))
             break;

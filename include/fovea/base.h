@@ -86,7 +86,8 @@ typedef struct fovea_allocator {
  * But who can write entries can hand bytes to the driver: keep them where only their user writes. docs/caches.md says more.
  *
  * key: a short text that is legal as a file name everywhere, "<kind>-<32 hexadecimal digits>", 44 bytes at most. Kinds:
- * "pipelines", what the driver made of the kernels; "selftest", what a known-answer test of kernels found. Borrowed.
+ * "pipelines", what the driver made of the kernels; "selftest", what a known-answer test of kernels found; "tuning", which tile
+ * is preferred. Borrowed.
  * get: returns the size in bytes of the whole entry, 0 for none, and copies it to `data` where it fits into `room`; `data`
  * is NULL where `room` is 0. set: keeps the `size` bytes at `data`, borrowed, in place of an older entry of that key.
  * Called while devices are opened and destroyed and operators created, never by a run, submit or wait. May be called from

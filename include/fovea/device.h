@@ -70,7 +70,7 @@ typedef struct fovea_device_params {
     const char *device; /* an id of fovea_device_enumerate; "vulkan" means "vulkan:0"; NULL means "cpu" */
     fovea_allocator allocator;
     fovea_log log;
-    fovea_cache cache;            /* both functions NULL: nothing is kept. The CPU has nothing to keep */
+    fovea_cache cache;            /* both functions NULL: nothing is kept */
     fovea_device_limits limits;   /* clamp the device's limits down, for tests and for sharing a device */
     fovea_tier max_tier;          /* use no tier above it; DEFAULT: all */
     uint32_t threads;             /* CPU: threads that compute, the caller's included; 0: one per core */

@@ -111,6 +111,13 @@ typedef struct fovea_op_report {
 /* Fills a report. out_report: the caller's. Does not block. Errors: INVALID (NULL). */
 FOVEA_API fovea_status fovea_op_get_report(const fovea_op *op, fovea_op_report *out_report);
 
+/* Makes the tile that this operator was created with (`tile` of its descriptor) the planner's first choice for operators of
+ * the same head dims, storage and mask, with few or with many rows as this one, on this device and driver: an entry
+ * "tuning" of the device's cache says so to every later create. Nothing is measured here; fovea bench --tune does that.
+ * Does not block beyond the cache's own call. Errors: INVALID (NULL, an operator whose tile the planner chose), UNSUPPORTED
+ * (the device has no cache). */
+FOVEA_API fovea_status fovea_op_prefer(const fovea_op *op);
+
 /* Writes the report as `key: value` lines of UTF-8 into `text` (`size` bytes, terminated, cut to fit).
  * Returns the length of the whole text as snprintf does; 0 for NULL op. Does not block. */
 FOVEA_API size_t fovea_op_explain(const fovea_op *op, char *text, size_t size);

@@ -78,7 +78,7 @@ class Cache(test_run.RunTest):
         self.attend()
         self.assertEqual(self.attend("--no-cache"), (False, ""))
 
-    def test_the_cpu_keeps_nothing(self):
+    def test_the_cpu_makes_no_folder(self):
         self.device = "cpu"
         self.softmax()
         self.assertFalse(os.path.exists(self.base))

@@ -17,30 +17,32 @@ static const char *const suite_names[] = {"", "quick", "standard", "full"};
 
 static void print_help(void)
 {
-    fputs("Usage: fovea bench [option ...]\n"
-          "\n"
-          "Measures what the devices of this machine can do at most, then times attention on them, and checks the\n"
-          "very buffers that were timed against double precision.\n"
-          "\n"
-          "  --device ID      this device alone, such as cpu or vulkan:0; default: every device\n"
-          "  --suite NAME     quick (the default), standard or full\n"
-          "  --filter REGEX   only cases whose name (operator/case/device) matches, as POSIX extended expressions do\n"
-          "  --seconds S      time each case for S seconds (0.5)\n"
-          "  --longest S      leave out cases of which one run may take longer (5)\n"
-          "  --json FILE      write the results in Google Benchmark's format\n"
-          "  --html FILE      write them as one HTML page\n"
-          "  --baseline FILE  print the ratio to the times of such a file\n"
-          "  --no-cache       neither read nor write the user's cache of kernels\n"
-          "  --list           print the names of the cases, without running any\n"
-          "  --help           this text\n"
-          "\n"
-          "Times are wall time of run, submit and wait, and time on the device's own clock. GFLOP/s count\n"
-          "2 (dim_qk + dim_v) for each visible pair of query and key, by the device's clock where it has one. peak%\n"
-          "is that beside the measured multiply-adds of the keys' type; att.% beside the least of what multiply-adds,\n"
-          "exp2, shared memory and copies allow, the one that does being bound.\n"
-          "An interrupt ends it after the sample at hand and writes what was measured.\n"
-          "\n" CLI_EXIT_CODES "A case that is wrong or fails ends in 1, after all others.\n",
-          stdout);
+    fputs(
+        "Usage: fovea bench [option ...]\n"
+        "\n"
+        "Measures what the devices of this machine can do at most, then times attention on them, and checks the\n"
+        "very buffers that were timed against double precision.\n"
+        "\n"
+        "  --device ID      this device alone, such as cpu or vulkan:0; default: every device\n"
+        "  --suite NAME     quick (the default), standard or full\n"
+        "  --filter REGEX   only cases whose name (operator/case/device) matches, as POSIX extended expressions do\n"
+        "  --seconds S      time each case for S seconds (0.5)\n"
+        "  --longest S      leave out cases of which one run may take longer (5)\n"
+        "  --json FILE      write the results in Google Benchmark's format\n"
+        "  --html FILE      write them as one HTML page\n"
+        "  --baseline FILE  print the ratio to the times of such a file\n"
+        "  --no-cache       neither read nor write the user's cache of kernels\n"
+        "  --tune           time every tile that the planner could choose instead, and keep the fastest in the cache\n"
+        "  --list           print the names of the cases, without running any\n"
+        "  --help           this text\n"
+        "\n"
+        "Times are wall time of run, submit and wait, and time on the device's own clock. GFLOP/s count\n"
+        "2 (dim_qk + dim_v) for each visible pair of query and key, by the device's clock where it has one. peak%\n"
+        "is that beside the measured multiply-adds of the keys' type; att.% beside the least of what multiply-adds,\n"
+        "exp2, shared memory and copies allow, the one that does being bound.\n"
+        "An interrupt ends it after the sample at hand and writes what was measured.\n"
+        "\n" CLI_EXIT_CODES "A case that is wrong or fails ends in 1, after all others.\n",
+        stdout);
 }
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
@@ -55,6 +57,7 @@ enum {
     OPTION_HTML,
     OPTION_BASELINE,
     OPTION_NO_CACHE,
+    OPTION_TUNE,
     OPTION_LIST,
     OPTION_HELP
 };
@@ -69,6 +72,7 @@ static const struct option long_options[] = {
     {"html", required_argument, NULL, OPTION_HTML},
     {"baseline", required_argument, NULL, OPTION_BASELINE},
     {"no-cache", no_argument, NULL, OPTION_NO_CACHE},
+    {"tune", no_argument, NULL, OPTION_TUNE},
     {"list", no_argument, NULL, OPTION_LIST},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
@@ -118,6 +122,7 @@ static int apply_option(int option, bench_options *out)
     case OPTION_HTML: out->html = optarg; return output_check(optarg);
     case OPTION_BASELINE: out->baseline = optarg; return CLI_DONE;
     case OPTION_NO_CACHE: out->uncached = true; return CLI_DONE;
+    case OPTION_TUNE: out->tune = true; return CLI_DONE;
     default: return CLI_DONE;
     }
 }
@@ -215,28 +220,41 @@ static void measure_rates(session *s, bench_device *device)
             device->rates[rate] = NAN;
     end_progress();
     bench_print_device(device);
-    bench_print_heading();
 }
 
-static int run_device(bench_list *list, const bench_options *options, bench_device *device, size_t *done, double begun)
+static int time_device(session *s, bench_list *list, const bench_options *options, bench_device *device, size_t *done,
+                       double begun)
 {
-    session s = {0};
-    int code = session_open(&s, device->info.id, !options->uncached);
-    if (code == CLI_DONE)
-        measure_rates(&s, device);
+    int code = CLI_DONE;
+    bench_print_heading();
     while (code == CLI_DONE && *done < list->count && list->results[*done].device == device && !bench_interrupted()) {
         bench_result *results = &list->results[*done];
         const size_t size = group_size(list, *done);
         show_progress(*done, list->count, begun);
-        code = bench_time_group(&s, options, results, size);
+        code = bench_time_group(s, options, results, size);
         end_progress();
         for (size_t i = 0; i < size; i++)
             bench_print_result(&results[i]);
         *done += size;
     }
-    while (*done < list->count && list->results[*done].device == device)
-        ++*done;
+    return code;
+}
+
+static int run_device(bench_list *list, const bench_options *options, bench_device *device, size_t *done, double begun)
+{
+    session s = {0};
+    size_t end = *done;
+    while (end < list->count && list->results[end].device == device)
+        end++;
+    int code = session_open(&s, device->info.id, !options->uncached);
+    if (code == CLI_DONE)
+        measure_rates(&s, device);
+    if (code == CLI_DONE && options->tune)
+        code = bench_tune(&s, options, &list->results[*done], end - *done);
+    else if (code == CLI_DONE)
+        code = time_device(&s, list, options, device, done, begun);
     session_close(&s);
+    *done = end;
     return code;
 }
 
@@ -345,6 +363,10 @@ int bench_main(int argc, char **argv)
     }
     if (code == CLI_DONE && optind < argc)
         code = cli_fail(CLI_USAGE, "unexpected argument \"%s\"; see fovea bench --help", argv[optind]);
+    if (code == CLI_DONE && options.tune && (options.uncached || options.json || options.html || options.baseline))
+        code = cli_fail(CLI_USAGE,
+                        "--tune keeps what it finds in the cache; it goes with no --no-cache, --json, --html or "
+                        "--baseline");
     if (code == CLI_DONE)
         code = bench_with(&options, list_only);
     if (options.filtered)

@@ -13,7 +13,7 @@ typedef struct bench_options {
     const char *device; /* NULL: every device of the machine */
     const char *json, *html, *baseline;
     case_bench suite;
-    bool filtered, uncached;
+    bool filtered, uncached, tune;
     regex_t filter;
     double seconds; /* that a case is timed for */
     double longest; /* seconds of one run beyond which a case is left out */
@@ -33,6 +33,7 @@ typedef struct bench_times {
 typedef struct bench_result {
     char name[160]; /* operator/case/device */
     const test_case *c;
+    uint32_t tile; /* forced: as in the descriptor; 0: the planner's choice */
     const bench_device *device;
     bool timed, checked;          /* what is left out has a reason instead */
     bool on_device;               /* `own` is known */
@@ -65,6 +66,15 @@ int bench_time_group(session *s, const bench_options *options, bench_result *res
 /* Set by an interrupt: whatever runs ends after the sample at hand. */
 bool bench_interrupted(void);
 void bench_catch_interrupts(void);
+
+/* ---- bench_tune.c: the tiles of a device */
+
+/* Times every candidate tile for every kind of case of the suite, and makes the fastest right one the planner's choice,
+ * through the device's cache. */
+int bench_tune(session *s, const bench_options *options, bench_result *results, size_t count);
+
+/* The operator of a case. */
+fovea_status bench_make_op(session *s, const bench_result *result, fovea_op **out_op);
 
 /* ---- bench_data.c: inputs, and the check of outputs */
 

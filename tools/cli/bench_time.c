@@ -8,7 +8,14 @@
 #include <string.h>
 #include <time.h>
 
-enum { SAMPLES_LEAST = 5, SAMPLES_MOST = 400, ITERATIONS_MOST = 64, TENSORS = FOVEA_O + 1 };
+enum {
+    SAMPLES_LEAST = 5,
+    SAMPLES_MOST = 400,
+    ITERATIONS_MOST = 64,
+    TENSORS = FOVEA_O + 1,
+    GUARD = 0xa5,
+    GUARD_BYTES = 4096
+};
 
 static const double sample_s = 2e-3; /* a sample is no shorter, if more iterations help */
 
@@ -17,8 +24,9 @@ typedef struct live {
     bench_result *result;
     fovea_op *op;
     fovea_buffer *buffers[TENSORS];
-    unsigned char *data[TENSORS];
-    uint64_t sizes[TENSORS];
+    unsigned char *images[TENSORS]; /* of the buffers, guards included */
+    unsigned char *data[TENSORS];   /* of the tensors, inside */
+    uint64_t sizes[TENSORS];        /* of the buffers */
     double wall[SAMPLES_MOST], own[SAMPLES_MOST], cpu[SAMPLES_MOST];
     uint32_t count;
 } live;
@@ -60,46 +68,68 @@ static void leave_out(session *s, bench_result *result, fovea_status status, con
     snprintf(result->reason, sizeof result->reason, "%s: %s: %s", what, fovea_status_name(status), text);
 }
 
-static fovea_status make_op(session *s, live *l)
+static void views_of(const test_case *c, fovea_tensor views[TENSORS])
 {
-    const test_case *c = l->result->c;
-    const fovea_tensor views[TENSORS] = {
+    const fovea_tensor own[TENSORS] = {
         [FOVEA_Q] = fovea_tensor_bhsd(c->dtypes.q, c->batch, c->heads_q, c->seq_q, c->dim_qk),
         [FOVEA_K] = fovea_tensor_bhsd(c->dtypes.k, c->batch, c->heads_k, c->seq_k, c->dim_qk),
         [FOVEA_V] = fovea_tensor_bhsd(c->dtypes.v, c->batch, c->heads_v, c->seq_k, c->dim_v),
         [FOVEA_O] = fovea_tensor_bhsd(c->dtypes.o, c->batch, c->heads_q, c->seq_q, c->dim_v),
     };
+    memcpy(views, own, sizeof own);
+}
+
+fovea_status bench_make_op(session *s, const bench_result *result, fovea_op **out_op)
+{
+    const test_case *c = result->c;
+    fovea_tensor views[TENSORS];
+    views_of(c, views);
     const fovea_softmax_params params = {.q = views[FOVEA_Q],
                                          .k = views[FOVEA_K],
                                          .v = views[FOVEA_V],
                                          .o = views[FOVEA_O],
                                          .causal = c->mask == REF_CAUSAL || c->mask == REF_CAUSAL_TOP_LEFT,
-                                         .causal_top_left = c->mask == REF_CAUSAL_TOP_LEFT};
-    for (int t = 0; t < TENSORS; t++)
-        l->sizes[t] = fovea_tensor_bytes(&views[t]);
-    return fovea_softmax_create(s->device, &params, &l->op);
+                                         .causal_top_left = c->mask == REF_CAUSAL_TOP_LEFT,
+                                         .tile = result->tile};
+    return fovea_softmax_create(s->device, &params, out_op);
 }
 
+/* A buffer whose tensor lies between two guards. */
 static fovea_status make_buffer(session *s, live *l, int t)
 {
     const test_case *c = l->result->c;
     const fovea_dtype dtypes[TENSORS] = {c->dtypes.q, c->dtypes.k, c->dtypes.v, c->dtypes.o};
-    l->data[t] = malloc(l->sizes[t]);
-    if (!l->data[t])
+    fovea_tensor views[TENSORS];
+    views_of(c, views);
+    const uint64_t size = fovea_tensor_bytes(&views[t]);
+    l->sizes[t] = size + 2 * GUARD_BYTES;
+    l->images[t] = malloc(l->sizes[t]);
+    if (!l->images[t])
         return FOVEA_OUT_OF_HOST_MEMORY;
+    memset(l->images[t], GUARD, l->sizes[t]);
+    l->data[t] = l->images[t] + GUARD_BYTES;
     if (t == FOVEA_O)
-        memset(l->data[t], 0xff, l->sizes[t]); /* NaN: what no run writes fails the check */
+        memset(l->data[t], 0xff, size); /* NaN: what no run writes fails the check */
     else
-        bench_fill(l->data[t], l->sizes[t], dtypes[t], (uint64_t)t + 1);
+        bench_fill(l->data[t], size, dtypes[t], (uint64_t)t + 1);
     const fovea_status status = fovea_buffer_create(s->device, l->sizes[t], &l->buffers[t]);
-    return status == FOVEA_OK ? fovea_buffer_upload(l->buffers[t], 0, l->data[t], l->sizes[t]) : status;
+    return status == FOVEA_OK ? fovea_buffer_upload(l->buffers[t], 0, l->images[t], l->sizes[t]) : status;
+}
+
+static bool guards_hold(const live *l, int t)
+{
+    const unsigned char *image = l->images[t];
+    for (uint64_t i = 0; i < GUARD_BYTES; i++)
+        if (image[i] != GUARD || image[l->sizes[t] - 1 - i] != GUARD)
+            return false;
+    return true;
 }
 
 static fovea_status run_some(session *s, live *l, uint32_t iterations)
 {
     fovea_op_args args = {.seq_q = FOVEA_MAXIMUM, .seq_k = FOVEA_MAXIMUM};
     for (int t = 0; t < TENSORS; t++)
-        args.tensors[t].buffer = l->buffers[t];
+        args.tensors[t] = (fovea_binding){l->buffers[t], GUARD_BYTES};
     fovea_status status = l->result->on_device ? fovea_device_stamp(s->device, 0) : FOVEA_OK;
     for (uint32_t i = 0; i < iterations && status == FOVEA_OK; i++)
         status = fovea_op_run(l->op, &args);
@@ -157,7 +187,7 @@ static bool too_long(const bench_options *options, const bench_result *result)
 static bool begin(session *s, const bench_options *options, live *l)
 {
     bench_result *result = l->result;
-    fovea_status status = make_op(s, l);
+    fovea_status status = bench_make_op(s, result, &l->op);
     if (status == FOVEA_OK)
         status = fovea_op_get_report(l->op, &result->report);
     if (status == FOVEA_OK && too_long(options, result)) {
@@ -202,9 +232,13 @@ static void finish(session *s, live *l)
     const bool gpu = strncmp(result->device->info.id, "cpu", 3) != 0;
     if (l->count == 0)
         return;
-    const fovea_status status = fovea_buffer_download(l->buffers[FOVEA_O], 0, l->data[FOVEA_O], l->sizes[FOVEA_O]);
+    const fovea_status status = fovea_buffer_download(l->buffers[FOVEA_O], 0, l->images[FOVEA_O], l->sizes[FOVEA_O]);
     if (status != FOVEA_OK) {
         leave_out(s, result, status, "download");
+        return;
+    }
+    if (!guards_hold(l, FOVEA_O)) {
+        snprintf(result->reason, sizeof result->reason, "wrong: it wrote beside its output");
         return;
     }
     if (!bench_check(result->c, l->data, gpu, result)) {
@@ -229,7 +263,7 @@ static void release(live *l)
     fovea_op_destroy(l->op);
     for (int t = 0; t < TENSORS; t++) {
         fovea_buffer_destroy(l->buffers[t]);
-        free(l->data[t]);
+        free(l->images[t]);
     }
 }
 

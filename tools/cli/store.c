@@ -50,19 +50,29 @@ static const char *distrust(int folder)
     return status.st_mode & (S_IWGRP | S_IWOTH) ? "others than its user may write it" : NULL;
 }
 
-static int open_folder(void)
+/* The folders above it, and itself. False: errno says why. */
+static bool make_folders(const char *base)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/fovea", base);
+    const bool made = make_folder(base) && make_folder(path);
+    snprintf(path, sizeof path, "%s/fovea/entries", base);
+    return made && make_folder(path);
+}
+
+/* Opens the folder; -1: there is no cache. To read is no reason to make one: *out_absent then. */
+static int open_folder(bool make, bool *out_absent)
 {
     char base[PATH_MAX - 32], path[PATH_MAX];
     if (!base_folder(base, sizeof base))
         return -1;
-    bool made = make_folder(base);
-    if (!made && errno == ENOENT) /* a home that does not exist is none */
+    if (make && !make_folder(base) && errno == ENOENT) /* a home that does not exist is none */
         return -1;
-    snprintf(path, sizeof path, "%s/fovea", base);
-    made = made && make_folder(path);
     snprintf(path, sizeof path, "%s/fovea/entries", base);
-    made = made && make_folder(path);
-    const int folder = made ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    const int folder = !make || make_folders(base) ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    *out_absent = !make && folder < 0 && errno == ENOENT;
+    if (*out_absent)
+        return -1;
     const char *reason = folder < 0 ? strerror(errno) : distrust(folder);
     if (!reason)
         return folder;
@@ -72,12 +82,13 @@ static int open_folder(void)
     return -1;
 }
 
-/* The folder, opened at the first call; -1: no cache. */
-static int folder_of(store *s)
+/* The folder, opened at the first call that finds it or makes it; -1: no cache. */
+static int folder_of(store *s, bool make)
 {
+    bool absent = false;
     if (!s->looked)
-        s->folder = open_folder();
-    s->looked = true;
+        s->folder = open_folder(make, &absent);
+    s->looked = s->looked || !absent;
     return s->folder;
 }
 
@@ -111,7 +122,7 @@ static size_t get(void *user, const char *key, void *data, size_t room)
     struct stat status;
     size_t size = 0;
     pthread_mutex_lock(&s->lock);
-    const int folder = folder_of(s);
+    const int folder = folder_of(s, false);
     pthread_mutex_unlock(&s->lock);
     const int file = folder < 0 ? -1 : openat(folder, key, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (file < 0)
@@ -149,7 +160,7 @@ static void set(void *user, const char *key, const void *data, size_t size)
     store *s = user;
     char beside[NAME_MAX];
     pthread_mutex_lock(&s->lock);
-    const int folder = folder_of(s);
+    const int folder = folder_of(s, true);
     snprintf(beside, sizeof beside, "%s.%ld.%u.new", key, (long)getpid(), s->files++);
     if (folder >= 0 && !replace(folder, key, beside, data, size))
         warn(key, strerror(errno));
