@@ -95,7 +95,7 @@ class Contender:
         if kind == "missing":
             self.missing = self.about
         elif kind != "ready":
-            raise figures.Fault(f"{name} does not start: {self.last_error()}")
+            raise figures.Fault(f"does not start: {self.last_error()}")
 
     def read(self):
         timer = threading.Timer(ANSWER_S, self.process.kill)
@@ -211,10 +211,13 @@ class Field:
         lack = self.place.lacks(what, program, package) if package else None
         if lack:
             self.miss(lack)
-            return
+        else:
+            self.open(name, [program, *command[1:]], environment, **more)
+
+    def open(self, name, command, environment, **more):
         try:
-            self.keep(Contender(self.place, name, [program, *command[1:], str(self.options.threads)], environment, **more))
-        except (figures.Fault, OSError) as fault:
+            self.keep(Contender(self.place, name, [*command, str(self.options.threads)], environment, **more))
+        except figures.Fault as fault:
             self.faults.append(f"{name}: {fault}")
 
     def start_pytorch(self):
@@ -222,11 +225,7 @@ class Field:
         if lack:
             self.miss(lack)
         else:
-            script = os.path.join(self.place.scripts, "pytorch.py")
-            try:
-                self.keep(Contender(self.place, "PyTorch", ["/usr/bin/python3", script, str(self.options.threads)]))
-            except figures.Fault as fault:
-                self.faults.append(str(fault))
+            self.open("PyTorch", ["/usr/bin/python3", os.path.join(self.place.scripts, "pytorch.py")], [])
 
     def start_roofs(self):
         for mark, setting in VULKAN_SETTINGS:
@@ -342,7 +341,10 @@ def run_case(field, case, exact):
 
 def run_family(place, family, cases, options):
     field = Field(place, family, options)
-    exact = Contender(place, "double precision", [os.path.join(place.programs, "peers_exact")])
+    try:
+        exact = Contender(place, "double precision", [os.path.join(place.programs, "peers_exact")])
+    except figures.Fault as fault:
+        sys.exit(f"peers.py: double precision: {fault}; build first")
     print(f"\n{family}: " + "; ".join(f"{c.name} = {c.about}" for c in field.contenders if not c.roof))
     for reason in field.missing:
         print(reason, flush=True)
