@@ -84,6 +84,7 @@ class Place:
 
 class Contender:
     """A process that is kept open and asked. `peer` is the family of settings that it is one of."""
+    once = False
 
     def __init__(self, place, name, command, environment=(), peer=None, roof=False):
         self.name, self.peer, self.roof, self.about, self.missing = name, peer or name, roof, "", None
@@ -142,6 +143,8 @@ class Contender:
 class Operations:
     """ggml's own test-backend-ops, started for each request: it measures cases of its own table, with numbers of its
     own, and tells a mean. Its only error is one against ggml's CPU backend, so that none is asked for here."""
+
+    once = True  # a request takes long: in the first round alone
 
     FILTERS = {"square": ("FLASH_ATTN_EXT", r"hsk=64,hsv=64,nh=8,nr23=\[1,1\],kv=4096,nb=4096.*f16")}
 
@@ -270,7 +273,7 @@ def time_case(field, case, results):
         for contender in list(field.contenders):
             row = results.setdefault(contender.name, {"contender": contender.name, "peer": contender.peer,
                                                       "rounds": [], "bests": [], "roof": contender.roof})
-            if "none" in row:
+            if "none" in row or (contender.once and row["rounds"]):
                 continue
             time.sleep(SETTLE_S)
             try:

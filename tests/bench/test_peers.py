@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -65,21 +66,25 @@ class Operations(unittest.TestCase):
     """test-backend-ops perf."""
 
     def test_samples(self):
-        for name, least in (("ops_flash_attn.out", 1), ("ops_mul_mat.out", 1)):
+        for name, count in (("ops_flash_attn.out", 2), ("ops_mul_mat.out", 3)):
             found = figures.parse_ops(sample(name))
-            self.assertGreaterEqual(len(found), least)
+            self.assertEqual(len(found), count)
             for case, (seconds, flops) in found.items():
                 with self.subTest(case):
                     self.assertTrue(1e-6 < seconds < 100.0)
                     self.assertTrue(1e6 < flops < 1e13)
 
+        seconds, flops = next(value for case, value in found.items() if "n=512," in case)
+        self.assertAlmostEqual(seconds, 6.312787)
+        self.assertAlmostEqual(flops, 60.13e9)
+
     def test_no_figure(self):
         self.assertEqual(figures.parse_ops(sample("ops_none.out")), {})
 
     def test_rate_that_is_not_its_time(self):
-        text = sample("ops_mul_mat.out").replace(" us/run", "0 us/run").replace(".", "1.", 1)
-        with self.assertRaises(Fault):
-            figures.parse_ops(text.replace("runs -", "runs - 9"))
+        text = re.sub(r"[0-9.]+ us/run", "9.00 us/run", sample("ops_mul_mat.out"))
+        with self.assertRaisesRegex(Fault, "disagree"):
+            figures.parse_ops(text)
 
 
 class Statistics(unittest.TestCase):
