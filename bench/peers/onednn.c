@@ -219,7 +219,7 @@ static verdict prepare(void *self, const problem *p, const inputs *in, char *rea
         dnnl_graph_graph_get_partition_num(s->graph, &partitions) != dnnl_success)
         return refuse(FAILED, reason, "the graph could not be built");
     if (partitions != 1)
-        return refuse(NOT_SUPPORTED, reason, "the graph falls into %zu partitions", partitions);
+        return refuse(NOT_SUPPORTED, reason, "the graph falls into %zu partitions on this processor", partitions);
     if (dnnl_graph_graph_get_partitions(s->graph, 1, &s->partition) != dnnl_success ||
         dnnl_graph_partition_is_supported(s->partition, &supported) != dnnl_success || !supported)
         return refuse(NOT_SUPPORTED, reason, "the partition is not supported");

@@ -28,7 +28,7 @@ CHROOT_ROOT = "/srv/fovea"  # where chroot.sh puts the tree
 ROWS = 32
 SETTLE_S = 0.05  # between two contenders: worker threads of the last one stop spinning
 ANSWER_S = 900
-MATMUL = (2048, 2048, 2048)
+MATMUL = (1024, 1024, 1024)
 
 Case = collections.namedtuple("Case", "family dtype name heads_q heads_k seq_q seq_k dim causal ops", defaults=[None])
 PREFILL = ("prefill 16 heads 1024 x 1024 d64", 16, 16, 1024, 1024, 64, 0)
@@ -202,7 +202,7 @@ class Field:
         asked = options.peers.split(",")
         for plan in fovea_plans(family, options.devices.split(",")) + peer_plans(family):
             if plan[3] == "Fovea" or plan[3] in asked:
-                self.start(*plan)
+                self.start(*plan, peer=plan[0].split(" no ")[0])
         if family == "cpu" and "PyTorch" in asked:
             self.start_pytorch()
         if family == "vulkan" and "ggml" in asked:
