@@ -123,7 +123,7 @@ def table(rows):
                       cell(seconds * 1e3 if seconds else None, ".2f"), cell(row.get("gflops"), ".1f")] + rate
                      + [ratio_cell(row.get("time_ratio")), cell(row.get("max_error"), ".2e"),
                         cell(row.get("rms_error"), ".2e"), cell(row.get("relative_error"), ".2e"),
-                        cell(row.get("error_ratio"), ".2f")])
+                        cell(row.get("error_ratio"), ".3g")])
     full = [line for line in lines if len(line) == len(head)]
     widths = [max([len(line[i]) for line in full] + ([len(line[0]) for line in lines] if i == 0 else [0]))
               for i in range(len(head))]
