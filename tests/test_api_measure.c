@@ -43,19 +43,45 @@ START_TEST(measure_refusals)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    api_patch patches[2];
+} clamps[] = {
+    {"8191 bytes of shared memory", {PATCH(fovea_device_limits, shared_memory, 8191)}},
+    {"1000 loop iterations", {PATCH(fovea_device_limits, loop_iterations, 1000)}},
+    {"1400 loop iterations", {PATCH(fovea_device_limits, loop_iterations, 1400)}},
+    {"2000 loop iterations", {PATCH(fovea_device_limits, loop_iterations, 2000)}},
+    {"2400 loop iterations", {PATCH(fovea_device_limits, loop_iterations, 2400)}},
+    {"one workgroup", {PATCH(fovea_device_limits, group_count_x, 1), PATCH(fovea_device_limits, group_count_y, 1)}},
+    {"2^48 workgroups",
+     {PATCH(fovea_device_limits, group_count_x, 1 << 24), PATCH(fovea_device_limits, group_count_y, 1 << 24)}},
+    {"a range of 1000", {PATCH(fovea_device_limits, storage_range, 1000)}},
+    {"a range of 300", {PATCH(fovea_device_limits, storage_range, 300)}},
+    {"a range of 100", {PATCH(fovea_device_limits, storage_range, 100)}},
+    {"one lane", {PATCH(fovea_device_limits, workgroup_invocations, 1)}},
+};
+
+/* Whatever the limits: a rate, or UNSUPPORTED; never a rate of nothing. */
 START_TEST(measure_within_limits)
 {
     fovea_device_params params = test.params;
     fovea_device *device = NULL;
-    double value = 1.0;
-    if (test_is_cpu())
+    if (!test_takes_number(_i))
         return;
-    if (_i)
-        params.limits.loop_iterations = 1000;
-    else
-        params.limits.shared_memory = 8191;
-    test_status(NULL, FOVEA_OK, fovea_device_open(&params, &device));
-    test_status(device, FOVEA_UNSUPPORTED, fovea_device_measure(device, FOVEA_RATE_SHARED, &value));
+    for (int n = 0; n < 2; n++)
+        api_apply(&params.limits, &clamps[_i].patches[n]);
+    if (fovea_device_open(&params, &device) == FOVEA_OK)
+        for (int rate = 0; rate < FOVEA_RATE_COUNT; rate += rate == FOVEA_RATE_FMA_F32 ? 3 : 1) {
+            double value = -1.0;
+            char reason[TEST_MESSAGE_SIZE];
+            const fovea_status status = fovea_device_measure(device, (fovea_rate)rate, &value);
+            fovea_last_error(device, reason, sizeof reason);
+            const bool cost = rate >= FOVEA_RATE_DISPATCH;
+            ck_assert_msg((status == FOVEA_OK && (cost ? value >= 0.0 : value > 1.0)) ||
+                              (status == FOVEA_UNSUPPORTED && value == 0.0),
+                          "%s: %s: %s, %g: %s", clamps[_i].name, fovea_rate_name((fovea_rate)rate),
+                          fovea_status_name(status), value, reason);
+        }
     fovea_device_destroy(device);
     test_forget_messages();
 }
@@ -128,7 +154,7 @@ void add_measure_tests(Suite *suite)
     TCase *c = tcase_create("measure");
     tcase_add_loop_test(c, every_rate, 0, FOVEA_RATE_COUNT);
     tcase_add_test(c, measure_refusals);
-    tcase_add_loop_test(c, measure_within_limits, 0, 2);
+    tcase_add_loop_test(c, measure_within_limits, 0, (int)(sizeof clamps / sizeof clamps[0]));
     tcase_add_test(c, rate_names);
     tcase_add_test(c, stamps_around_runs);
     tcase_add_test(c, stamp_refusals);
