@@ -3,7 +3,7 @@
  * A backend knows nothing of operators: validation, planning, tiling and hashing happen in front of it. It may
  * assert that its input is legal. It includes this header and src/util only.
  *
- * Threads: record, submit and wait come from one thread at a time. kernel_create, kernel_destroy, buffer_create,
+ * Threads: record, submit, wait and read_stamps come from one thread at a time. kernel_create, kernel_destroy, buffer_create,
  * buffer_destroy, execute and cache_store may come from other threads beside them; a backend locks what they share.
  */
 #ifndef FV_BACKEND_H

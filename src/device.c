@@ -230,8 +230,8 @@ fovea_status fovea_device_submit(fovea_device *device)
         return FOVEA_INVALID;
     device->unsent_s = 0.0;
     const fovea_status status = device->backend->submit(device->driver);
-    if (status != FOVEA_OK)
-        device->stamped = 0; /* those of a list that was dropped hold nothing */
+    if (status != FOVEA_OK && status != FOVEA_TIMEOUT) /* a timeout drops nothing */
+        device->stamped = 0;                           /* those of a list that was dropped hold nothing */
     return status;
 }
 

@@ -25,6 +25,7 @@ fovea_status fovea_device_get_stamps(fovea_device *device, uint32_t first, uint3
     fv_require(host, device->driver->caps.stamps, FOVEA_UNSUPPORTED, "this device's queue keeps no time");
     fv_require(host, first <= FOVEA_STAMPS && count <= FOVEA_STAMPS - first, FOVEA_INVALID,
                "%u time stamps from %u; there are %u", count, first, FOVEA_STAMPS);
+    fv_require(host, !device->backend->lost(device->driver), FOVEA_DEVICE_LOST, "time stamps: device lost");
     for (uint32_t i = first; i < first + count; i++)
         fv_require(host, device->stamped >> i & 1, FOVEA_INVALID, "time stamp %u was never recorded", i);
     fv_try(fovea_device_wait(device));

@@ -157,7 +157,8 @@ typedef struct fv_vk_device {
     pthread_mutex_t late_lock; /* guards `late`, and is held while somebody waits for it */
     VkQueryPool stamps;        /* made when first needed */
     bool stamps_begun;         /* one was read: */
-    uint64_t first_ticks;      /* the first one, from which all are counted */
+    uint64_t newest_ticks;     /* the newest of them, */
+    double newest;             /* and its distance in ticks from the first */
     fv_vk_list *late;          /* lists of execute calls that ran into the timeout */
 } fv_vk_device;
 

@@ -107,11 +107,12 @@ fovea_status fv_vk_list_record(fv_vk_device *device, fv_vk_list *list, const fv_
             return status;
     }
     VkResult result = fv_vk_stamps_ready(device, commands, count);
-    if (result == VK_SUCCESS)
-        result = fv_vk_record_commands(&device->vk, list->parts[list->part], &list->sets, commands, count);
+    if (result != VK_SUCCESS) /* nothing is half recorded */
+        return fv_vk_device_fail(device, result, "vkCreateQueryPool");
+    result = fv_vk_record_commands(&device->vk, list->parts[list->part], &list->sets, commands, count);
     if (result == VK_SUCCESS)
         return FOVEA_OK;
-    list->broken = fv_vk_device_fail(device, result, "recording: descriptor sets or time stamps");
+    list->broken = fv_vk_device_fail(device, result, "recording: descriptor sets");
     return list->broken;
 }
 

@@ -24,6 +24,20 @@ VkResult fv_vk_stamps_ready(fv_vk_device *device, const fv_command *commands, ui
     return result;
 }
 
+/* Ticks since the first stamp that was read. Counters wrap: a stamp lies within half a turn of the newest one read. */
+static double unwrap(fv_vk_device *device, uint64_t ticks, uint64_t mask)
+{
+    if (!device->stamps_begun)
+        device->newest_ticks = ticks;
+    device->stamps_begun = true;
+    const uint64_t after = (ticks - device->newest_ticks) & mask;
+    if (after > mask / 2)
+        return device->newest - (double)((device->newest_ticks - ticks) & mask);
+    device->newest += (double)after;
+    device->newest_ticks = ticks;
+    return device->newest;
+}
+
 fovea_status fv_vk_read_stamps(fv_device *base, uint32_t first, uint32_t count, double *out_seconds)
 {
     fv_vk_device *device = (fv_vk_device *)base;
@@ -39,15 +53,9 @@ fovea_status fv_vk_read_stamps(fv_device *base, uint32_t first, uint32_t count, 
                first, first + count - 1);
     if (result != VK_SUCCESS)
         return fv_vk_device_fail(device, result, "vkGetQueryPoolResults");
-    /* Counters are wide and may wrap; what is near the first stamp of all keeps its nanoseconds as a double. */
-    if (!device->stamps_begun)
-        device->first_ticks = ticks[0] & mask;
-    device->stamps_begun = true;
-    for (uint32_t i = 0; i < count; i++) {
-        const uint64_t since = (ticks[i] - device->first_ticks) & mask;
-        const double wrapped = since > mask / 2 ? -(double)((device->first_ticks - ticks[i]) & mask) : (double)since;
-        out_seconds[i] = 1e-9 * device->physical.properties.limits.timestampPeriod * wrapped;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        out_seconds[i] =
+            1e-9 * device->physical.properties.limits.timestampPeriod * unwrap(device, ticks[i] & mask, mask);
 fail:
     return status;
 }

@@ -1,7 +1,7 @@
 /* Tier 1: devices. Find one, open one, ask what it can do, submit to it and wait for it.
  *
- * Thread safety of fovea_device: run, submit, wait, upload and download of one device from one thread at
- * a time; create, destroy, explain and report of its children may run beside them on other threads.
+ * Thread safety of fovea_device: run, submit, wait, stamp, get_stamps, measure, upload and download of one device from
+ * one thread at a time; create, destroy, explain and report of its children may run beside them on other threads.
  * Two devices share nothing.
  */
 #ifndef FOVEA_DEVICE_H
@@ -124,8 +124,8 @@ FOVEA_API fovea_status fovea_device_wait(fovea_device *device);
 #define FOVEA_STAMPS 32
 
 /* Records time stamp `index` behind the work recorded so far: the moment when all of it has ended. Recorded again, it
- * replaces the older one. Does not block. Errors: INVALID (NULL, index), UNSUPPORTED (the device keeps no time),
- * those of fovea_op_run, OUT_OF_HOST_MEMORY. */
+ * replaces the older one. Blocks no more than fovea_op_run. Errors: INVALID (NULL, index), UNSUPPORTED (the device keeps
+ * no time), those of fovea_op_run, OUT_OF_HOST_MEMORY. */
 FOVEA_API fovea_status fovea_device_stamp(fovea_device *device, uint32_t index);
 
 /* Reads `count` time stamps from `first` on, in seconds of the device's own clock: differences alone mean something.
@@ -158,7 +158,7 @@ FOVEA_API const char *fovea_rate_name(fovea_rate rate);
  * figure.
  *
  * out_value: in the unit that fovea_rate says; the caller's.
- * Blocks for up to a second, and while kernels compile. Errors: INVALID (NULL, no such rate), UNSUPPORTED (the device's
+ * Blocks for a second or so, on slow devices for some, and while kernels compile. Errors: INVALID (NULL, no such rate), UNSUPPORTED (the device's
  * limits hold no such kernel), INTERNAL (a result was wrong), COMPILE_FAILED, those of fovea_device_wait. */
 FOVEA_API fovea_status fovea_device_measure(fovea_device *device, fovea_rate rate, double *out_value);
 
