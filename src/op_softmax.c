@@ -68,6 +68,7 @@ static fovea_status make_variant(softmax_op *op, bool few, softmax_variant *out_
     fovea_status status = FOVEA_OK;
     fovea_device *device = op->base.device;
     softmax_tile_list list = softmax_tiles(device, &op->shape, few, &op->base.report);
+    const bool few_native = device->driver->caps.native && softmax_few_rows(device, &op->shape);
     /* Candidates: those for many rows, then those for few. */
     const uint32_t first = few ? op->base.report.tile_candidates : 0;
     if (op->shape.tile > 0)
@@ -76,7 +77,7 @@ static fovea_status make_variant(softmax_op *op, bool few, softmax_variant *out_
     for (uint32_t i = 0; i < list.count; i++)
         list.tiles[i].index = first + i;
     if (op->shape.tile == 0)
-        softmax_prefer_tuned(device, &op->shape, few, &list, &op->base.report);
+        softmax_prefer_tuned(device, &op->shape, few || few_native, &list, &op->base.report);
     fv_try(select_tiles(device, &op->shape, &list));
     bool state = false;
     for (uint32_t i = 0; i < list.count; i++)

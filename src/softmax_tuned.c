@@ -4,13 +4,14 @@
 #include "cache.h"
 #include "softmax.h"
 
-enum { FIELDS = 16, WORDS = 8 };
+enum { FIELDS = 17, WORDS = 8, NATIVE_FEW_ROWS = 8 };
 
 /* What a tile is preferred for: kernels that meet the same roofs, under the same limits. */
 static void class_of(const fovea_device *device, const softmax_shape *shape, bool few, uint32_t fields[FIELDS])
 {
     const fovea_device_limits *limits = &device->limits;
     const uint32_t own[FIELDS] = {few,
+                                  few ? shape->group : 0, /* tiles for few rows depend on it */
                                   shape->dim_qk,
                                   shape->dim_v,
                                   shape->q.dtype,
@@ -40,7 +41,7 @@ bool softmax_few_rows(const fovea_device *device, const softmax_shape *shape)
 {
     fovea_op_report unread = {.kernel_count = 0};
     if (device->driver->caps.native)
-        return false;
+        return (uint64_t)shape->seq_q_max * shape->group <= NATIVE_FEW_ROWS;
     const softmax_tile_list few = softmax_tiles(device, shape, true, &unread);
     return few.count > 0 && (uint64_t)shape->seq_q_max * shape->group <= softmax_rows(&few.tiles[0]);
 }

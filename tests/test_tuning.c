@@ -122,6 +122,23 @@ START_TEST(any_candidate_can_be_preferred)
 }
 END_TEST
 
+/* Few rows and many rows are tuned apart, and few rows of shared heads apart from few rows of single ones. */
+START_TEST(kinds_are_apart)
+{
+    test_case few = many, shared = many;
+    few.seq_q = shared.seq_q = 1;
+    shared.heads_q = 4;
+    fovea_device *device = open_device(true);
+    test_status(device, FOVEA_OK, prefer(device, &many, 2));
+    test_status(device, FOVEA_OK, prefer(device, &few, 3));
+    test_status(device, FOVEA_OK, prefer(device, &shared, 1));
+    fovea_device_destroy(device);
+    const fovea_op_report a = use(&many), b = use(&few), c = use(&shared);
+    ck_assert_msg(uses_tile(&a, 1) && uses_tile(&b, 2) && uses_tile(&c, 0), "%s%s%s", a.notes, b.notes, c.notes);
+    ck_assert_uint_eq(warnings, 0);
+}
+END_TEST
+
 START_TEST(prefer_refusals)
 {
     fovea_device *cached = open_device(true), *plain = open_device(false);
@@ -160,6 +177,7 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, a_preferred_tile_goes_first);
     tcase_add_loop_test(c, any_candidate_can_be_preferred, 0, 2);
+    tcase_add_test(c, kinds_are_apart);
     tcase_add_test(c, prefer_refusals);
     tcase_add_loop_test(c, damaged_tuning, 0, 3);
     suite_add_tcase(suite, c);

@@ -3,7 +3,8 @@
  * fovea_<operator>_create does all the expensive work: validate, plan, compile, create pipelines, test them.
  * fovea_op_run appends to the device's open command list: no compilation, no allocation, no wait.
  *
- * Thread safety of fovea_op: run as fovea_device says; create, destroy, explain and report from any thread.
+ * Thread safety of fovea_op: run as fovea_device says; create, destroy, explain, report and prefer from any
+ * thread.
  */
 #ifndef FOVEA_OP_H
 #define FOVEA_OP_H
@@ -112,7 +113,8 @@ typedef struct fovea_op_report {
 FOVEA_API fovea_status fovea_op_get_report(const fovea_op *op, fovea_op_report *out_report);
 
 /* Makes the tile that this operator was created with (`tile` of its descriptor) the planner's first choice for operators of
- * the same head dims, storage and mask, with few or with many rows as this one, on this device and driver: an entry
+ * the same head dims, storage and mask, with few or with many rows as this one (where few, as many query heads of a key
+ * head), on this device and driver: an entry
  * "tuning" of the device's cache says so to every later create. Nothing is measured here; fovea bench --tune does that.
  * Does not block beyond the cache's own call. Errors: INVALID (NULL, an operator whose tile the planner chose), UNSUPPORTED
  * (the device has no cache). */

@@ -11,7 +11,7 @@ static bool same_kind(const test_case *a, const test_case *b)
 {
     return a->dim_qk == b->dim_qk && a->dim_v == b->dim_v && a->dtypes.q == b->dtypes.q && a->dtypes.k == b->dtypes.k &&
            a->dtypes.v == b->dtypes.v && a->dtypes.o == b->dtypes.o && a->mask == b->mask &&
-           (a->seq_q == 1) == (b->seq_q == 1);
+           (a->seq_q == 1) == (b->seq_q == 1) && a->heads_q / a->heads_k == b->heads_q / b->heads_k;
 }
 
 static bool is_first_of_its_kind(const bench_result *results, size_t n)
