@@ -95,6 +95,12 @@ class Quick(BenchTest):
         line = [text for text in result.stdout.splitlines() if text.startswith("softmax/decode")][-1].split()
         self.assertEqual(len(line), 4)
         self.assertAlmostEqual(float(line[3]), float(line[2]) / float(line[1]), places=1)
+        self.write("slow.json", json.dumps({"benchmarks": [{"name": "softmax/decode_d128_f16/cpu", "time_unit": "us",
+                                                            "real_time": 123456789.0}]}))
+        self.bench(*arguments, "--json", "slow.json", "--baseline", "slow.json", says=["123456789.0"])  # read before
+        self.write("hostile.json", '{"benchmarks": [{"name": "softmax/decode_d128_f16/cpu", "time_unit": 5}, 7, null]}')
+        self.bench(*arguments, "--baseline", "hostile.json", says=["before_us"])
+        self.bench(*arguments, "--json", "x", "--html", "./x", code=USAGE, says=["--html"])
         self.write("bad.json", "{")
         self.write("other.json", "{}")
         for name in ("bad.json", "other.json", "nosuch.json"):
@@ -121,6 +127,10 @@ class Quick(BenchTest):
         full = self.bench("--device", "cpu", "--suite", "full", "--list").stdout.split()
         self.assertTrue(set(quick) < set(standard) < set(full))
         self.assertEqual(len(full), len(set(full)))
+        twice = self.bench("--device", "cpu", "--device", "cpu", "--list").stdout.split()
+        self.assertEqual(twice, quick)
+        every = self.bench("--list").stdout.split()
+        self.assertTrue(set(quick) <= set(every))
         some = self.bench("--device", "cpu", "--suite", "full", "--filter", "d(256|512)_f16", "--list").stdout.split()
         self.assertTrue(some and all("d256_f16" in name or "d512_f16" in name for name in some))
         for dim in ("d64", "d128", "d256", "d512"):
@@ -162,6 +172,7 @@ class Quick(BenchTest):
             self.bench("--seconds", value, code=USAGE, says=["--seconds"])
         self.bench("--json", "nosuch/out.json", code=FAILED, says=["nosuch/out.json"])
         self.bench("--device", "nosuch", code=NO_DEVICE, says=["nosuch"])
+        self.bench("--device", "cpu", "--device", "vulkan:99", code=NO_DEVICE, says=["vulkan:99"])
         self.bench("extra", code=USAGE, says=["extra"])
         self.bench("--nosuch", code=USAGE, says=["--nosuch"])
         self.assert_only()

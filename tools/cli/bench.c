@@ -11,8 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEVICES_MAX = 32 };
-
 static const char *const suite_names[] = {"", "quick", "standard", "full"};
 
 static void print_help(void)
@@ -99,10 +97,10 @@ static int parse_seconds(const char *option, const char *text, double *out)
 
 static int parse_filter(const char *text, bench_options *out)
 {
-    const int refused = regcomp(&out->filter, text, REG_EXTENDED | REG_NOSUB);
     char reason[200];
     if (out->filtered)
         return cli_fail(CLI_USAGE, "--filter is given twice");
+    const int refused = regcomp(&out->filter, text, REG_EXTENDED | REG_NOSUB);
     out->filtered = refused == 0;
     if (!refused)
         return CLI_DONE;
@@ -110,10 +108,18 @@ static int parse_filter(const char *text, bench_options *out)
     return cli_fail(CLI_USAGE, "--filter %s: %s", text, reason);
 }
 
+static int add_device(const char *id, bench_options *out)
+{
+    if (out->device_count == BENCH_DEVICES)
+        return cli_fail(CLI_USAGE, "--device: at most %d of them", (int)BENCH_DEVICES);
+    out->devices[out->device_count++] = id;
+    return CLI_DONE;
+}
+
 static int apply_option(int option, bench_options *out)
 {
     switch (option) {
-    case OPTION_DEVICE: out->device = optarg; return CLI_DONE;
+    case OPTION_DEVICE: return add_device(optarg, out);
     case OPTION_SUITE: return parse_suite(optarg, &out->suite);
     case OPTION_FILTER: return parse_filter(optarg, out);
     case OPTION_SECONDS: return parse_seconds("--seconds", optarg, &out->seconds);
@@ -154,25 +160,42 @@ static bool plan_device(bench_list *list, const bench_options *options, const be
     return true;
 }
 
-/* Every device of the machine, or the one asked for. */
+static bool is_asked_for(const bench_options *options, const char *id)
+{
+    for (size_t i = 0; i < options->device_count; i++)
+        if (strcmp(options->devices[i], id) == 0)
+            return true;
+    return options->device_count == 0;
+}
+
+static bool is_there(const bench_list *list, const char *id)
+{
+    for (size_t i = 0; i < list->device_count; i++)
+        if (strcmp(list->devices[i].info.id, id) == 0)
+            return true;
+    return false;
+}
+
+/* Every device of the machine, or those asked for. */
 static int find_devices(const bench_options *options, bench_list *list)
 {
-    static bench_device devices[DEVICES_MAX];
-    fovea_device_info infos[DEVICES_MAX];
-    uint32_t count = DEVICES_MAX;
+    static bench_device devices[BENCH_DEVICES];
+    fovea_device_info infos[BENCH_DEVICES];
+    uint32_t count = BENCH_DEVICES;
     if (fovea_device_enumerate(NULL, infos, &count) != FOVEA_OK)
         return cli_fail(CLI_FAILED, "bench: the devices of this machine cannot be listed");
-    for (uint32_t i = 0; i < count && i < DEVICES_MAX; i++) {
-        if (options->device && strcmp(options->device, infos[i].id) != 0)
+    list->devices = devices;
+    for (uint32_t i = 0; i < count && i < BENCH_DEVICES; i++) {
+        if (!is_asked_for(options, infos[i].id))
             continue;
         devices[list->device_count].info = infos[i];
         for (int rate = 0; rate < FOVEA_RATE_COUNT; rate++)
             devices[list->device_count].rates[rate] = NAN;
         list->device_count++;
     }
-    list->devices = devices;
-    if (list->device_count == 0)
-        return cli_fail(CLI_NO_DEVICE, "no device \"%s\"; fovea info lists them", options->device);
+    for (size_t i = 0; i < options->device_count; i++)
+        if (!is_there(list, options->devices[i]))
+            return cli_fail(CLI_NO_DEVICE, "no device \"%s\"; fovea info lists them", options->devices[i]);
     return CLI_DONE;
 }
 
@@ -216,8 +239,13 @@ static void end_progress(void)
 static void measure_rates(session *s, bench_device *device)
 {
     for (int rate = 0; rate < FOVEA_RATE_COUNT && !bench_interrupted(); rate++)
-        if (fovea_device_measure(s->device, (fovea_rate)rate, &device->rates[rate]) != FOVEA_OK)
+        if (fovea_device_measure(s->device, (fovea_rate)rate, &device->rates[rate]) != FOVEA_OK) {
+            char reason[400] = "";
+            fovea_last_error(s->device, reason, sizeof reason);
+            cli_fail(CLI_DONE, "warning: %s: no rate %s: %s", device->info.id, fovea_rate_name((fovea_rate)rate),
+                     reason);
             device->rates[rate] = NAN;
+        }
     end_progress();
     bench_print_device(device);
 }
@@ -306,7 +334,7 @@ static int write_file(json_t *root, const char *path, int (*print)(json_t *root,
     return code;
 }
 
-static int write_results(const bench_list *list, const bench_options *options)
+static int write_results(const bench_list *list, const bench_options *options, const json_t *baseline)
 {
     int code = CLI_DONE;
     json_t *root = bench_json(list, options);
@@ -316,13 +344,13 @@ static int write_results(const bench_list *list, const bench_options *options)
         code = write_file(root, options->json, print_json);
     if (code == CLI_DONE && options->html)
         code = write_file(root, options->html, print_page);
-    if (code == CLI_DONE && options->baseline)
-        code = bench_compare(root, options->baseline);
+    if (code == CLI_DONE && baseline)
+        bench_compare(root, baseline);
     json_decref(root);
     return code;
 }
 
-static int bench_with(const bench_options *options, bool list_only)
+static int bench_with(const bench_options *options, bool list_only, const json_t *baseline)
 {
     bench_list list = {0};
     const time_t now = time(NULL);
@@ -340,7 +368,7 @@ static int bench_with(const bench_options *options, bool list_only)
             puts(list.results[i].name);
     } else if (code == CLI_DONE) {
         const int ran = run_all(&list, options);
-        const int wrote = write_results(&list, options);
+        const int wrote = write_results(&list, options, baseline);
         code = ran != CLI_DONE ? ran : wrote;
     }
     free(list.results);
@@ -367,8 +395,16 @@ int bench_main(int argc, char **argv)
         code = cli_fail(CLI_USAGE,
                         "--tune keeps what it finds in the cache; it goes with no --no-cache, --json, --html or "
                         "--baseline");
+    if (code == CLI_DONE && options.json && options.html && output_same(options.json, options.html))
+        code = cli_fail(CLI_USAGE, "--json and --html name the same file %s", options.html);
+    json_t *baseline = NULL;
+    if (code == CLI_DONE && options.baseline) { /* before --json may take its place */
+        baseline = bench_load_baseline(options.baseline);
+        code = baseline ? CLI_DONE : CLI_USAGE;
+    }
     if (code == CLI_DONE)
-        code = bench_with(&options, list_only);
+        code = bench_with(&options, list_only, baseline);
+    json_decref(baseline);
     if (options.filtered)
         regfree(&options.filter);
     return code;

@@ -9,8 +9,11 @@
 #include <jansson.h>
 #include <regex.h>
 
+enum { BENCH_DEVICES = 32 };
+
 typedef struct bench_options {
-    const char *device; /* NULL: every device of the machine */
+    const char *devices[BENCH_DEVICES]; /* ids; none: every device of the machine */
+    size_t device_count;
     const char *json, *html, *baseline;
     case_bench suite;
     bool filtered, uncached, tune;
@@ -108,7 +111,10 @@ void bench_print_result(const bench_result *result);
 /* Google Benchmark's format. New reference; NULL without memory. */
 json_t *bench_json(const bench_list *list, const bench_options *options);
 
-/* Prints each case beside the same case of an older file. */
-int bench_compare(const json_t *now, const char *path);
+/* The older results that a run is to be compared with; times in us count. NULL, said why: the file is none. */
+json_t *bench_load_baseline(const char *path);
+
+/* Prints each case beside the same case of older results. */
+void bench_compare(const json_t *now, const json_t *old);
 
 #endif

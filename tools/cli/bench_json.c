@@ -240,25 +240,31 @@ static double time_of(const json_t *rows, const char *name)
     json_array_foreach(rows, i, row)
     {
         const char *found = json_string_value(json_object_get(row, "name"));
-        const json_t *unit = json_object_get(row, "time_unit");
-        if (found && strcmp(found, name) == 0 && unit && strcmp(json_string_value(unit), "us") == 0)
+        const char *unit = json_string_value(json_object_get(row, "time_unit"));
+        if (found && unit && strcmp(found, name) == 0 && strcmp(unit, "us") == 0)
             return json_number_value(json_object_get(row, "real_time"));
     }
     return NAN;
 }
 
-int bench_compare(const json_t *now, const char *path)
+json_t *bench_load_baseline(const char *path)
 {
     json_error_t error;
     json_t *old = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    if (!old) {
+        cli_fail(CLI_USAGE, "--baseline %s: %s", path, error.text);
+    } else if (!json_is_array(json_object_get(old, "benchmarks"))) {
+        cli_fail(CLI_USAGE, "--baseline %s: it has no array \"benchmarks\"", path);
+        json_decref(old);
+        old = NULL;
+    }
+    return old;
+}
+
+void bench_compare(const json_t *now, const json_t *old)
+{
     const json_t *rows = json_object_get(now, "benchmarks"), *row;
     size_t i;
-    if (!old)
-        return cli_fail(CLI_USAGE, "--baseline %s: %s", path, error.text);
-    if (!json_is_array(json_object_get(old, "benchmarks"))) {
-        json_decref(old);
-        return cli_fail(CLI_USAGE, "--baseline %s: it has no array \"benchmarks\"", path);
-    }
     printf("\n%-44s %12s %12s %8s\n", "name", "before_us", "now_us", "ratio");
     json_array_foreach(rows, i, row)
     {
@@ -270,6 +276,4 @@ int bench_compare(const json_t *now, const char *path)
         else
             printf("%-44s %12s %12.1f %8s\n", name, "-", after, "-");
     }
-    json_decref(old);
-    return CLI_DONE;
 }

@@ -174,7 +174,9 @@ static fovea_status warm_up(session *s, live *l)
     if (status == FOVEA_OK && s_per_run < sample_s)
         l->result->iterations = (uint32_t)fmin(ITERATIONS_MOST, ceil(sample_s / fmax(s_per_run, 1e-9)));
     l->count = 0;
-    return status;
+    /* What warmed up has written the output: poison it again, so that the runs that are timed have to. */
+    return status == FOVEA_OK ? fovea_buffer_upload(l->buffers[FOVEA_O], 0, l->images[FOVEA_O], l->sizes[FOVEA_O])
+                              : status;
 }
 
 /* Whether a run may be too long, by the measured multiply-adds: a kernel reaches a tenth of them at the least. */
