@@ -145,7 +145,11 @@ static fovea_status try_tile(fovea_device *device, const softmax_shape *shape, b
     fovea_status status = FOVEA_OK;
     if (device->limits.storage_buffers >= kernel_rows[DIRECT].binding_count)
         fv_try(get_kernel(device, shape, &variant->tile, DIRECT, &variant->direct));
-    if (state_needed) {
+    if (state_needed) { /* asked here, for a verdict of the cache runs no test that would bind it */
+        fv_require(&device->host, softmax_slot_bytes(&variant->tile) <= device->limits.storage_range, FOVEA_UNSUPPORTED,
+                   "softmax: a carried state of %llu bytes, one binding of this device holds %llu",
+                   (unsigned long long)softmax_slot_bytes(&variant->tile),
+                   (unsigned long long)device->limits.storage_range);
         fv_try(get_kernel(device, shape, &variant->tile, STATE, &variant->state));
         fv_try(get_kernel(device, shape, &variant->tile, FINISH, &variant->finish));
     }

@@ -296,6 +296,27 @@ START_TEST(a_failed_test_is_remembered)
 END_TEST
 
 /* An entry that is whole, of this very key, but whose content another driver wrote: the backend's own check. */
+/* A verdict from a device without clamps does not lift those of another. */
+START_TEST(limits_hold_beside_a_verdict)
+{
+    const trial_options sliced = {.tile = plan.tile, .split_count = plan.split_count, .cost_budget_us = 1};
+    begin_warm();
+    fovea_device_params params = params_with(&kept);
+    fovea_device *device = NULL;
+    fovea_op *op = NULL;
+    trial t;
+    params.limits.storage_range = 256;
+    test_status(NULL, FOVEA_OK, fovea_device_open(&params, &device));
+    trial_begin(&t, device, &shape, 0);
+    const fovea_softmax_params softmax = trial_params(&t, &sliced);
+    test_status(device, FOVEA_UNSUPPORTED, fovea_softmax_create(device, &softmax, &op));
+    fovea_op_destroy(op);
+    trial_end(&t);
+    fovea_device_destroy(device);
+    test_forget_messages();
+}
+END_TEST
+
 START_TEST(foreign_pipelines)
 {
     begin_warm();
@@ -410,6 +431,7 @@ static void add(Suite *suite)
         tcase_add_loop_test(c, damaged_pipelines, 0, 2);
         tcase_add_test(c, damaged_self_tests);
         tcase_add_test(c, a_failed_test_is_remembered);
+        tcase_add_test(c, limits_hold_beside_a_verdict);
         tcase_add_test(c, foreign_pipelines);
         tcase_add_loop_test(c, callbacks_that_misbehave, 0, KEEPER_MODES);
         tcase_add_test(c, allocations_of_an_open_fail);
