@@ -11,7 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *const suite_names[] = {"", "quick", "standard", "full"};
+const char *bench_suite_name(case_bench suite)
+{
+    static const char *const names[] = {"none", "quick", "standard", "full"};
+    return names[suite];
+}
 
 static void print_help(void)
 {
@@ -79,7 +83,7 @@ static const struct option long_options[] = {
 static int parse_suite(const char *text, case_bench *out)
 {
     for (int suite = BENCH_QUICK; suite <= BENCH_FULL; suite++)
-        if (strcmp(text, suite_names[suite]) == 0) {
+        if (strcmp(text, bench_suite_name((case_bench)suite)) == 0) {
             *out = (case_bench)suite;
             return CLI_DONE;
         }
@@ -236,18 +240,22 @@ static void end_progress(void)
         fputs("\r\033[K", stderr);
 }
 
-static void measure_rates(session *s, bench_device *device)
+/* A device may lack what a rate needs; any other failure is one of the whole run, which goes on. */
+static int measure_rates(session *s, bench_device *device)
 {
-    for (int rate = 0; rate < FOVEA_RATE_COUNT && !bench_interrupted(); rate++)
-        if (fovea_device_measure(s->device, (fovea_rate)rate, &device->rates[rate]) != FOVEA_OK) {
-            char reason[400] = "";
-            fovea_last_error(s->device, reason, sizeof reason);
-            cli_fail(CLI_DONE, "warning: %s: no rate %s: %s", device->info.id, fovea_rate_name((fovea_rate)rate),
-                     reason);
-            device->rates[rate] = NAN;
-        }
+    int code = CLI_DONE;
+    for (int rate = 0; rate < FOVEA_RATE_COUNT && !bench_interrupted(); rate++) {
+        const fovea_status status = fovea_device_measure(s->device, (fovea_rate)rate, &device->rates[rate]);
+        if (status == FOVEA_OK)
+            continue;
+        device->rates[rate] = NAN;
+        const int failed = session_fail(s, status, fovea_rate_name((fovea_rate)rate));
+        if (status != FOVEA_UNSUPPORTED && code == CLI_DONE)
+            code = failed;
+    }
     end_progress();
     bench_print_device(device);
+    return code;
 }
 
 static int time_device(session *s, bench_list *list, const bench_options *options, bench_device *device, size_t *done,
@@ -275,12 +283,12 @@ static int run_device(bench_list *list, const bench_options *options, bench_devi
     while (end < list->count && list->results[end].device == device)
         end++;
     int code = session_open(&s, device->info.id, !options->uncached);
-    if (code == CLI_DONE)
-        measure_rates(&s, device);
-    if (code == CLI_DONE && options->tune)
-        code = bench_tune(&s, options, &list->results[*done], end - *done);
-    else if (code == CLI_DONE)
-        code = time_device(&s, list, options, device, done, begun);
+    if (code == CLI_DONE) {
+        const int rates = measure_rates(&s, device);
+        code = options->tune ? bench_tune(&s, options, &list->results[*done], end - *done)
+                             : time_device(&s, list, options, device, done, begun);
+        code = code == CLI_DONE ? rates : code;
+    }
     session_close(&s);
     *done = end;
     return code;
@@ -308,26 +316,15 @@ static int run_all(bench_list *list, const bench_options *options)
 
 /* ---- files ----------------------------------------------------------------------------------------------------- */
 
-static int print_json(json_t *root, FILE *file)
-{
-    const int failed = json_dumpf(root, file, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
-    fputc('\n', file);
-    return failed && !ferror(file) ? cli_fail(CLI_FAILED, "bench: out of memory") : CLI_DONE;
-}
-
-static int print_page(json_t *root, FILE *file)
-{
-    return page_write(file, &root, NULL, 1);
-}
-
-static int write_file(json_t *root, const char *path, int (*print)(json_t *root, FILE *file))
+static int write_json(const json_t *root, const char *path)
 {
     output_file file = {0};
     int code = output_open(&file, path);
-    if (code == CLI_DONE)
-        code = print(root, file.stream);
-    if (code == CLI_DONE)
-        code = output_close(&file);
+    if (code == CLI_DONE) {
+        const int failed = json_dumpf(root, file.stream, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+        fputc('\n', file.stream);
+        code = failed && !ferror(file.stream) ? cli_fail(CLI_FAILED, "bench: out of memory") : output_close(&file);
+    }
     if (code == CLI_DONE)
         code = output_commit(&file);
     output_release(&file);
@@ -341,9 +338,9 @@ static int write_results(const bench_list *list, const bench_options *options, c
     if (!root)
         return cli_fail(CLI_FAILED, "bench: out of memory");
     if (options->json)
-        code = write_file(root, options->json, print_json);
+        code = write_json(root, options->json);
     if (code == CLI_DONE && options->html)
-        code = write_file(root, options->html, print_page);
+        code = page_write_file(options->html, &root, NULL, 1);
     if (code == CLI_DONE && baseline)
         bench_compare(root, baseline);
     json_decref(root);
@@ -362,7 +359,7 @@ static int bench_with(const bench_options *options, bool list_only, const json_t
         if (!plan_device(&list, options, &list.devices[i]))
             code = cli_fail(CLI_FAILED, "bench: out of memory");
     if (code == CLI_DONE && list.count == 0)
-        code = cli_fail(CLI_USAGE, "no case of suite %s matches the filter", suite_names[options->suite]);
+        code = cli_fail(CLI_USAGE, "no case of suite %s matches the filter", bench_suite_name(options->suite));
     if (code == CLI_DONE && list_only) {
         for (size_t i = 0; i < list.count; i++)
             puts(list.results[i].name);

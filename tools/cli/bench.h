@@ -58,6 +58,11 @@ typedef struct bench_list {
     char date[40];
 } bench_list;
 
+/* ---- bench.c */
+
+/* The name of a suite, as --suite takes it. */
+const char *bench_suite_name(case_bench suite);
+
 /* ---- bench_time.c: cases on a device */
 
 enum { BENCH_GROUP = 8 }; /* cases that are timed in turn */

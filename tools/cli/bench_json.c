@@ -95,7 +95,6 @@ static json_t *load_averages(void)
 
 static json_t *context_json(const bench_list *list, const bench_options *options)
 {
-    static const char *const suites[] = {"", "quick", "standard", "full"};
     json_t *context = json_object(), *devices = json_array(), *failures = json_array();
     char host[256] = "";
     gethostname(host, sizeof host - 1);
@@ -114,7 +113,7 @@ static json_t *context_json(const bench_list *list, const bench_options *options
     put_text(context, "library_version", FOVEA_VERSION_STRING);
     put_count(context, "json_schema_version", 1);
     put_text(context, "fovea_commit", FOVEA_COMMIT);
-    put_text(context, "suite", suites[options->suite]);
+    put_text(context, "suite", bench_suite_name(options->suite));
     json_object_set_new(context, "interrupted", json_boolean(list->interrupted));
     for (size_t i = 0; i < list->device_count; i++)
         json_array_append_new(devices, device_json(&list->devices[i]));

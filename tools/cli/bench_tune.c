@@ -92,8 +92,11 @@ static int tune_case(session *s, const bench_options *options, const bench_resul
 int bench_tune(session *s, const bench_options *options, bench_result *results, size_t count)
 {
     int code = CLI_DONE;
-    for (size_t i = 0; i < count && code == CLI_DONE && !bench_interrupted(); i++)
-        if (is_first_of_its_kind(results, i))
-            code = tune_case(s, options, &results[i]);
+    for (size_t i = 0; i < count && !bench_interrupted(); i++) {
+        if (!is_first_of_its_kind(results, i))
+            continue;
+        const int own = tune_case(s, options, &results[i]); /* one that fails has said so; the others go on */
+        code = code == CLI_DONE ? own : code;
+    }
     return code;
 }
