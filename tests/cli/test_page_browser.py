@@ -198,6 +198,16 @@ class Browser(common.ProgramTest):
         self.assertIn("(before)", page["title"])
         self.assertIn("(after)", page["title"])
 
+    def test_ratios_of_one_clock(self):
+        """A device without time stamps is compared by wall time, of the other one too."""
+        first, second = (page_samples.result([("cpu", "cpu")], 1, commit=commit) for commit in ("before", "after"))
+        first["benchmarks"][0].update(real_time=1000.0, device_time=250.0, device_min=250.0, device_p10=250.0,
+                                      device_p90=250.0)
+        second["benchmarks"][0].update(real_time=500.0)
+        page = self.open(self.make([first, second]))
+        self.assertEqual([cell[0].replace("\u00a0", " ") for cell in page["ratios"][2]][1:],
+                         ["250 \u00b5s", "500 \u00b5s", "2.00\u00d7"])
+
     def test_lengths(self):
         results = [page_samples.result([("vulkan:0", "gpu")], 30)]
         page = self.open(self.make(results))

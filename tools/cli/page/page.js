@@ -162,10 +162,11 @@ function showMachines(model) {
 
 /* ---- devices compared ------------------------------------------------------------------------------------------ */
 
-/* How many times as fast as the first device; null where either has no time. */
+/* How many times as fast as the first device, by clocks of one sort; null where either has no time. */
 function speedup(one, device, first) {
     const [row, base] = [one.of.get(device), one.of.get(first)];
-    return row && base ? ratio(base.median, row.median) : null;
+    const clock = row && base && row.clock === base.clock ? "median" : "wall";
+    return row && base ? ratio(base[clock], row[clock]) : null;
 }
 
 function geometricMean(values) {
