@@ -38,6 +38,15 @@ FN float4 state_read4(CTX_ uint i)
                   state_read(CTX_IN i + 3u));
 }
 
+/* A row's l, of its parts. */
+FN float state_sum(CTX_ uint i)
+{
+    float sum = state_read(CTX_IN i);
+    for (uint part = 1u; part < SUMS; part++)
+        sum = sum + state_read(CTX_IN i + part);
+    return sum;
+}
+
 KERNEL_BODY(softmax_finish, BUFFERS, PARAMS, SHARED)
 {
     LOCALS(BUFFERS, SHARED)
@@ -54,7 +63,7 @@ KERNEL_BODY(softmax_finish, BUFFERS, PARAMS, SHARED)
     const uint unit = item / row_tiles / blocks;
     const uint row0 = (CAUSAL != 0u ? row_tiles - 1u - place : place) * ROWS;
     const uint head0 = unit % units * PARAM(group);
-    const uint floats = SOFTMAX_STATE_FLOATS(ROWS, COLS);
+    const uint floats = SOFTMAX_STATE_FLOATS(ROWS, COLS, SUMS);
     const uint states = PARAM(state_offset) + index * PARAM(splits) * floats;
 
     for (uint e = LOCAL_X; e < ROWS * COLS4; e += SOFTMAX_FINISH_LANES) {
@@ -72,7 +81,7 @@ KERNEL_BODY(softmax_finish, BUFFERS, PARAMS, SHARED)
             const uint at = states + split * floats;
             const float m = state_read(CTX_IN at + ROWS * COLS + row);
             const float weight = m == maximum ? 1.0f : EXP2(m - maximum);
-            sum = FMA(weight, state_read(CTX_IN at + ROWS * COLS + ROWS + row), sum);
+            sum = FMA(weight, state_sum(CTX_IN at + ROWS * COLS + ROWS + row * SUMS), sum);
             acc = FMA4(SPLAT4(weight), state_read4(CTX_IN at + e * 4u), acc);
         }
         const uint query = r / PARAM(group);

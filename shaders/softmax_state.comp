@@ -56,7 +56,7 @@ KERNEL_BODY(softmax_state, BUFFERS, PARAMS, SHARED)
     PRIVATE(float4, acc, MICRO_M * COL_GROUPS, 16);
     PRIVATE(float, row_max, MICRO_M, 8);
     PRIVATE(float, row_sum, MICRO_M, 8);
-    const uint state_acc = PARAM(state_offset) + slot * SOFTMAX_STATE_FLOATS(ROWS, COLS);
+    const uint state_acc = PARAM(state_offset) + slot * SOFTMAX_STATE_FLOATS(ROWS, COLS, 1u);
     const uint state_max = state_acc + ROWS * COLS;
     const uint state_sum = state_max + ROWS;
     const uint split_first = slot % PARAM(splits) * PARAM(split_tiles);

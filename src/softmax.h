@@ -33,10 +33,15 @@ typedef struct softmax_tile {
     uint32_t lane_rows, lane_cols, tm, tn, tv;
     uint32_t chunk;         /* head dims staged at once */
     uint32_t subgroup_size; /* 0 in the portable tier */
+    fv_matrix matrix;       /* matrix tier, as the rest: lane_rows x lane_cols are subgroups there */
+    uint32_t v_step;        /* keys of V staged at once */
+    uint32_t v_turned;      /* V is staged with the keys of a column adjacent */
+    uint32_t q_kept;        /* Q stays in registers */
+    uint32_t polynomial;    /* of four exponentials, so many by multiply-adds */
     uint32_t index;         /* among the candidates of a descriptor */
 } softmax_tile;
 
-enum { SOFTMAX_TILES_MAX = 16 };
+enum { SOFTMAX_TILES_MAX = 32 };
 
 typedef struct softmax_tile_list {
     softmax_tile tiles[SOFTMAX_TILES_MAX];
@@ -57,6 +62,28 @@ static inline uint32_t softmax_cols(const softmax_tile *tile)
 {
     return tile->lane_cols * tile->tv;
 }
+
+/* Invocations of a workgroup. */
+static inline uint32_t softmax_invocations(const softmax_tile *tile)
+{
+    return tile->lane_rows * tile->lane_cols * (tile->tier == FOVEA_TIER_MATRIX ? tile->subgroup_size : 1);
+}
+
+/* Parts of a row's sum in a carried state. */
+static inline uint32_t softmax_sums(const softmax_tile *tile)
+{
+    return tile->tier == FOVEA_TIER_MATRIX ? tile->lane_cols * tile->matrix.n : 1;
+}
+
+/* Adds the tiles of the matrix tier to the list, best first. Notes why there are none. */
+void softmax_matrix_tiles(const fovea_device *device, const softmax_shape *shape, softmax_tile_list *list,
+                          fovea_op_report *report);
+
+/* The subgroup size that kernels are planned for; 0: no subgroup operations. Where a driver may choose among several sizes
+ * and cannot be told which, none is safe. */
+uint32_t softmax_planned_subgroup(const fovea_device *device);
+
+uint32_t softmax_matrix_shared_bytes(const softmax_tile *tile);
 
 /* All tiles that this device can run, best first. `few`: the best for at most a handful of rows come first.
  * Notes why better ones are refused. */

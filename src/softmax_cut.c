@@ -42,7 +42,8 @@ double softmax_seconds(const fovea_device *device, const softmax_shape *shape, c
 
 uint64_t softmax_slot_bytes(const softmax_tile *tile)
 {
-    return sizeof(float) * (uint64_t)SOFTMAX_STATE_FLOATS((uint64_t)softmax_rows(tile), softmax_cols(tile));
+    return sizeof(float) * (uint64_t)SOFTMAX_STATE_FLOATS((uint64_t)softmax_rows(tile), softmax_cols(tile),
+                                                         softmax_sums(tile));
 }
 
 uint32_t softmax_slots(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile)
@@ -88,6 +89,8 @@ uint32_t softmax_tiles_most(const fovea_device *device, const softmax_shape *sha
     const uint32_t limit = device->limits.loop_iterations;
     if (limit == FOVEA_UNBOUNDED || device->driver->caps.native)
         return UINT32_MAX;
+    if (tile->tier == FOVEA_TIER_MATRIX) /* no device that has matrices has such a limit */
+        return 0;
     const uint32_t fixed = SOFTMAX_TRIPS_FIXED(tile->lane_rows, tile->lane_cols, tile->tm, tile->tn, tile->tv,
                                                tile->chunk, tile->subgroup_size);
     const uint32_t each = SOFTMAX_TRIPS_PER_TILE(tile->lane_rows, tile->lane_cols, tile->tm, tile->tn, tile->tv,

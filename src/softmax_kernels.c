@@ -43,11 +43,16 @@ static const kernel_row kernel_rows[] = {
 #undef IO
 };
 
-/* Whether rows can be read 4 elements at once. */
-static uint32_t wide(const fovea_tensor *view)
+static bool in_steps_of(const fovea_tensor *view, uint32_t elements)
 {
-    return view->extents[3] % 4 == 0 && view->strides[0] % 4 == 0 && view->strides[1] % 4 == 0 &&
-           view->strides[2] % 4 == 0;
+    return view->extents[3] % elements == 0 && view->strides[0] % elements == 0 && view->strides[1] % elements == 0 &&
+           view->strides[2] % elements == 0;
+}
+
+/* Whether rows can be read 4 elements at once, in the matrix tier 8. */
+static uint32_t wide(const fovea_tensor *view, const softmax_tile *tile)
+{
+    return in_steps_of(view, tile->tier == FOVEA_TIER_MATRIX ? 8 : 4);
 }
 
 static uint32_t whole_words(const fovea_tensor *view)
@@ -71,13 +76,21 @@ static void fill_constants(const softmax_shape *shape, const softmax_tile *tile,
     constants[CONSTANT_K_DTYPE] = shape->k.dtype;
     constants[CONSTANT_V_DTYPE] = shape->v.dtype;
     constants[CONSTANT_O_DTYPE] = shape->o.dtype;
-    constants[CONSTANT_Q_WIDE] = wide(&shape->q);
-    constants[CONSTANT_K_WIDE] = wide(&shape->k);
-    constants[CONSTANT_V_WIDE] = wide(&shape->v);
+    constants[CONSTANT_Q_WIDE] = wide(&shape->q, tile);
+    constants[CONSTANT_K_WIDE] = wide(&shape->k, tile);
+    constants[CONSTANT_V_WIDE] = wide(&shape->v, tile);
     constants[CONSTANT_O_WORDS] = whole_words(&shape->o);
     constants[CONSTANT_CAUSAL] = shape->causal;
     constants[CONSTANT_LSE] = shape->lse_wanted;
     constants[CONSTANT_SUBGROUP] = tile->subgroup_size;
+    constants[CONSTANT_SUMS] = softmax_sums(tile);
+    constants[CONSTANT_V_STEP] = tile->v_step;
+    constants[CONSTANT_V_TURNED] = tile->v_turned;
+    constants[CONSTANT_Q_KEPT] = tile->q_kept;
+    constants[CONSTANT_POLYNOMIAL] = tile->polynomial;
+    constants[CONSTANT_MATRIX_M] = tile->matrix.m;
+    constants[CONSTANT_MATRIX_N] = tile->matrix.n;
+    constants[CONSTANT_MATRIX_K] = tile->matrix.k;
     constants[SOFTMAX_INVOCATIONS_ID] = desc->invocations;
     desc->constant_count = FV_CONSTANTS_MAX;
 }
@@ -86,7 +99,10 @@ static void fill_constants(const softmax_shape *shape, const softmax_tile *tile,
 static const char *module_name(const kernel_row *row, const softmax_tile *tile)
 {
     char name[96];
-    if (row->has_micro_tile)
+    if (row->has_micro_tile && tile->tier == FOVEA_TIER_MATRIX)
+        snprintf(name, sizeof name, "%s.%s.%s", row->name, fovea_dtype_name(tile->matrix.operand),
+                 fovea_tier_name(tile->tier));
+    else if (row->has_micro_tile)
         snprintf(name, sizeof name, "%s.%ux%ux%u.%s", row->name, tile->tm, tile->tn, tile->tv,
                  fovea_tier_name(tile->tier));
     else
@@ -101,7 +117,9 @@ static void forget_inputs(fv_kernel_desc *desc)
 {
     static const uint8_t unused[] = {CONSTANT_CHUNK,   CONSTANT_DIM_QK,  CONSTANT_Q_DTYPE,
                                      CONSTANT_K_DTYPE, CONSTANT_V_DTYPE, CONSTANT_Q_WIDE,
-                                     CONSTANT_K_WIDE,  CONSTANT_V_WIDE,  CONSTANT_SUBGROUP};
+                                     CONSTANT_K_WIDE,  CONSTANT_V_WIDE,  CONSTANT_SUBGROUP,
+                                     CONSTANT_V_STEP, CONSTANT_V_TURNED, CONSTANT_Q_KEPT, CONSTANT_POLYNOMIAL,
+                                     CONSTANT_MATRIX_M, CONSTANT_MATRIX_N, CONSTANT_MATRIX_K};
     for (uint32_t i = 0; i < sizeof unused / sizeof unused[0]; i++)
         desc->constants[unused[i]] = 0;
 }
@@ -115,7 +133,7 @@ static fovea_status get_kernel(fovea_device *device, const softmax_shape *shape,
     memset(&desc, 0, sizeof desc);
     desc.kernel = row->name;
     desc.module = module_name(row, tile);
-    desc.invocations = native ? 1 : row->has_micro_tile ? tile->lane_rows * tile->lane_cols : SOFTMAX_FINISH_LANES;
+    desc.invocations = native ? 1 : row->has_micro_tile ? softmax_invocations(tile) : SOFTMAX_FINISH_LANES;
     desc.subgroup_size = row->has_micro_tile ? tile->subgroup_size : 0;
     desc.parameter_bytes = row->parameter_bytes;
     desc.binding_count = row->binding_count;

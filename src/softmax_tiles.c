@@ -10,13 +10,13 @@
 
 uint32_t softmax_shared_bytes(const softmax_tile *tile)
 {
+    if (tile->tier == FOVEA_TIER_MATRIX)
+        return softmax_matrix_shared_bytes(tile);
     return SOFTMAX_SHARED_BYTES(tile->lane_rows, tile->lane_cols, tile->tm, tile->tn, tile->tv, tile->chunk,
                                 tile->subgroup_size);
 }
 
-/* The subgroup size that kernels are planned for; 0: no subgroup tier. Where a driver may choose among several sizes
- * and cannot be told which, none is safe. */
-static uint32_t planned_subgroup(const fovea_device *device)
+uint32_t softmax_planned_subgroup(const fovea_device *device)
 {
     const fv_caps *caps = &device->driver->caps;
     const fovea_device_limits *limits = &device->limits;
@@ -110,7 +110,7 @@ static softmax_tile_list native_tiles(const fovea_device *device, const softmax_
 static void tier_tiles(const fovea_device *device, const softmax_shape *shape, bool few, fovea_tier tier,
                        softmax_tile_list *list, fovea_op_report *report)
 {
-    const uint32_t subgroup = tier == FOVEA_TIER_SUBGROUP ? planned_subgroup(device) : 0;
+    const uint32_t subgroup = tier == FOVEA_TIER_SUBGROUP ? softmax_planned_subgroup(device) : 0;
     if (tier == FOVEA_TIER_SUBGROUP && subgroup == 0) {
         if (!few)
             fv_note(report, "subgroup tier refused: no subgroup shuffle of a known size, or a clamp to a lower tier");
@@ -143,6 +143,8 @@ softmax_tile_list softmax_tiles(const fovea_device *device, const softmax_shape 
     if (device->driver->caps.native)
         return native_tiles(device, shape);
     softmax_tile_list list = {.count = 0};
+    if (!few) /* a few rows leave most of a matrix empty */
+        softmax_matrix_tiles(device, shape, &list, report);
     tier_tiles(device, shape, few, FOVEA_TIER_SUBGROUP, &list, report);
     tier_tiles(device, shape, few, FOVEA_TIER_PORTABLE, &list, report);
     return list;

@@ -17,3 +17,15 @@ const softmax_preference *softmax_preference_of(const fovea_device_info *info, c
         row++; /* the last row fits all */
     return row;
 }
+
+/* Measured on no GPU yet: solved from what RADV's compiler says of registers and from the number of reads. A turned V is
+ * read in vectors where a lane holds a column of the operand, as on AMD; drivers that turn on their own prefer the other. */
+const softmax_matrix_layout softmax_matrix_layouts[SOFTMAX_MATRIX_LAYOUTS] = {
+    {.lane_rows = 4, .lane_cols = 1, .rows = 16, .keys = 64, .v_turned = true},
+    {.lane_rows = 4, .lane_cols = 1, .rows = 32, .keys = 32, .v_turned = true},
+    {.lane_rows = 4, .lane_cols = 1, .rows = 16, .keys = 64, .v_turned = false},
+    {.lane_rows = 8, .lane_cols = 1, .rows = 16, .keys = 64, .v_turned = true},
+    {.lane_rows = 2, .lane_cols = 2, .rows = 16, .keys = 64, .v_turned = true},
+    {.lane_rows = 1, .lane_cols = 4, .rows = 16, .keys = 128, .v_turned = true},
+    {.lane_rows = 1, .lane_cols = 4, .rows = 16, .keys = 64, .v_turned = false},
+};

@@ -95,7 +95,7 @@ typedef struct slot {
 static slot slot_of(const uint32_t *constants, unsigned char *binding, uint32_t offset, uint64_t group)
 {
     const size_t rows = rows_of(constants), columns = (size_t)constants[LANE_COLS] * constants[TV];
-    float *acc = (float *)(void *)binding + offset + group * SOFTMAX_STATE_FLOATS(rows, columns);
+    float *acc = (float *)(void *)binding + offset + group * SOFTMAX_STATE_FLOATS(rows, columns, 1);
     return (slot){acc, acc + rows * columns, acc + rows * columns + rows, columns};
 }
 
@@ -389,7 +389,7 @@ static void run_finish(const cpu_call *call)
     const split_states states = {
         .first = slot_of(call->constants, call->bindings[0], params.state_offset, group * params.splits),
         .slot_floats = SOFTMAX_STATE_FLOATS((size_t)rows_of(call->constants),
-                                            (size_t)call->constants[LANE_COLS] * call->constants[TV]),
+                                            (size_t)call->constants[LANE_COLS] * call->constants[TV], 1),
         .splits = params.splits};
     for (uint32_t row = 0; row < it.rows; row++) {
         float m, l;

@@ -18,6 +18,7 @@
  *   columns of a tile  COLS = LANE_COLS * TV         of dim_v; ceil(DIM_V / COLS) column blocks
  * *_DTYPE: fovea_dtype. *_WIDE: 1 where strides and dim are multiples of 4: with an offset that is one too (a uniform
  * branch, since offsets come with a run) a kernel reads 4 elements at once; bindings start on 16 bytes.
+ * In the matrix tier multiples of 8, for reads of 8.
  * O_WORDS: 1 where every 32-bit word of o belongs to one lane (f32; or strides and dim_v even, and o_offset even too,
  * which a kernel checks at run time). */
 #define SOFTMAX_CONSTANTS(C) \
@@ -39,7 +40,15 @@
     C(15, O_WORDS)           \
     C(16, CAUSAL)            \
     C(17, LSE)               \
-    C(18, SUBGROUP) /* subgroup size that the tile was planned for; 0 in the portable tier */
+    C(18, SUBGROUP) /* subgroup size that the tile was planned for; 0 in the portable tier */ \
+    C(19, SUMS)     /* partial sums of a row in a carried state; 1 but for the matrix tier */ \
+    C(20, V_STEP)   /* this and the rest: matrix tier. Keys of V staged at once */            \
+    C(21, V_TURNED) /* 1: V is staged with the keys of a column adjacent */                   \
+    C(22, Q_KEPT)   /* 1: Q stays in registers; one chunk holds all its dims */               \
+    C(23, POLYNOMIAL) /* of four exponentials, so many by multiply-adds */                    \
+    C(24, MATRIX_M)   /* a product is m x k by k x n */                                       \
+    C(25, MATRIX_N)                                                                           \
+    C(26, MATRIX_K)
 /* Constant 31 of every kernel is its local size x, which fv_kernel_desc.invocations says: SPIR-V takes it so. */
 #define SOFTMAX_INVOCATIONS_ID 31
 
@@ -117,6 +126,32 @@
 #define SOFTMAX_FINISH_TRIPS(rows, cols, splits) \
     (((rows) * ((cols) / 4u) + SOFTMAX_FINISH_LANES - 1u) / SOFTMAX_FINISH_LANES * (1u + 2u * (splits)))
 
+/* The matrix tier. A workgroup is LANE_ROWS x LANE_COLS subgroups; a subgroup owns TM rows by TN keys of S and TM rows by
+ * TV columns of O as matrices of m x n sums; k is the depth of a product:
+ *   tm a multiple of m; tn and tv of n and of 8; chunk, v_step and the keys of a tile of k and of 8.
+ * Shared memory, in eights of 16 bytes (rows are padded by one):
+ *   q[ROWS][chunk / 8] (not with Q_KEPT), k[KEYS][chunk / 8], v[V_STEP][COLS / 8] or, turned, v[COLS][V_STEP / 8],
+ *   places[m * n] (floats); before and after the walk over keys q, k and v hold Q, sums of rows or a matrix of each
+ *   subgroup instead.
+ * Beside it the weights P[ROWS][KEYS / 8], tops[ROWS] and flags[1 + LANE_ROWS]. */
+#define SOFTMAX_MATRIX_SLOTS(eights, lanes) (((eights) + (lanes) - 1u) / (lanes))
+#define SOFTMAX_MATRIX_Q(rows, chunk, q_kept) ((q_kept) != 0u ? 0u : (rows) * ((chunk) / 8u + 1u))
+#define SOFTMAX_MATRIX_K(keys, chunk) ((keys) * ((chunk) / 8u + 1u))
+#define SOFTMAX_MATRIX_V(cols, v_step, v_turned) \
+    ((v_turned) != 0u ? (cols) * ((v_step) / 8u + 1u) : (v_step) * ((cols) / 8u + 1u))
+#define SOFTMAX_MATRIX_LOOP(rows, keys, cols, chunk, v_step, v_turned, q_kept)                 \
+    (SOFTMAX_MATRIX_Q(rows, chunk, q_kept) + SOFTMAX_MATRIX_K(keys, chunk) +                   \
+     SOFTMAX_MATRIX_V(cols, v_step, v_turned))
+#define SOFTMAX_MATRIX_STAGE(rows, keys, cols, chunk, v_step, v_turned, q_kept)                \
+    (SOFTMAX_MATRIX_LOOP(rows, keys, cols, chunk, v_step, v_turned, q_kept) >                  \
+             (rows) * ((chunk) / 8u + 1u)                                                      \
+         ? SOFTMAX_MATRIX_LOOP(rows, keys, cols, chunk, v_step, v_turned, q_kept)              \
+         : (rows) * ((chunk) / 8u + 1u))
+#define SOFTMAX_MATRIX_WEIGHTS(rows, keys) (2u * (rows) * ((keys) / 8u + 1u)) /* fours of 8 bytes */
+#define SOFTMAX_MATRIX_SHARED_BYTES(lane_rows, rows, keys, cols, chunk, v_step, v_turned, q_kept, m, n) \
+    (16u * (SOFTMAX_MATRIX_STAGE(rows, keys, cols, chunk, v_step, v_turned, q_kept) + (m) * (n) / 4u) + \
+     8u * SOFTMAX_MATRIX_WEIGHTS(rows, keys) + 4u * ((rows) + 1u + (lane_rows)))
+
 /* Shared by softmax_direct and softmax_state.
  * Row r of a unit: query r / group, head unit_head * group + r % group. A unit is one (batch, unit_head), the query
  * heads that share one k head and one v head; heads / group units a batch entry.
@@ -152,15 +187,16 @@
 #define SOFTMAX_DIRECT_BUFFERS(IN, OUT, IO) IN(0, q) IN(1, k) IN(2, v) OUT(3, o) OUT(4, lse)
 
 /* softmax_state: part of the list; carries (m, l, acc) in `state`. Slot of workgroup g: floats from
- * state_offset + g * SOFTMAX_STATE_FLOATS: acc[ROWS][COLS], then m[ROWS] (log2 units), then l[ROWS].
+ * state_offset + g * SOFTMAX_STATE_FLOATS: acc[ROWS][COLS], then m[ROWS] (log2 units), then l[ROWS][SUMS], the sum of
+ * a row in parts that are added in ascending order at the end.
  * fresh: start from the empty state (m = -FLT_MAX, l = 0, acc = 0) instead of reading it. */
 #define SOFTMAX_STATE_PARAMS(P) \
     SOFTMAX_COMMON_PARAMS(P) P(uint, state_offset) P(uint, splits) P(uint, split_tiles) P(uint, fresh)
 #define SOFTMAX_STATE_BUFFERS(IN, OUT, IO) IN(0, q) IN(1, k) IN(2, v) IO(3, state)
-#define SOFTMAX_STATE_FLOATS(rows, cols) ((rows) * ((cols) + 2u))
+#define SOFTMAX_STATE_FLOATS(rows, cols, sums) ((rows) * ((cols) + 1u + (sums)))
 
 /* softmax_finish: merges the splits of each item in ascending order and writes o and lse. Uses the constants LANE_ROWS to
- * TV (sizes of the tile that wrote the states), DIM_V, O_DTYPE, O_WORDS, CAUSAL and LSE. Workgroup of
+ * TV (sizes of the tile that wrote the states), SUMS, DIM_V, O_DTYPE, O_WORDS, CAUSAL and LSE. Workgroup of
  * SOFTMAX_FINISH_LANES lanes; g = item - first_item; each workgroup finishes one item. Without LSE binding 2 is o. */
 #define SOFTMAX_FINISH_PARAMS(P)                                                       \
     P(uint, state_offset) P(uint, splits) P(uint, heads) P(uint, group) P(uint, seq_q) \
