@@ -1,6 +1,12 @@
 /* The compiler seam of a build without a run-time compiler. */
 #include "compile.h"
 
+bool fv_compile_knows(const char *probe)
+{
+    (void)probe;
+    return false;
+}
+
 fovea_status fv_compile(fv_host *host, const char *name, const char *source, uint32_t **out_words,
                         size_t *out_word_count)
 {

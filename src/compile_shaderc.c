@@ -49,3 +49,13 @@ fovea_status fv_compile(fv_host *host, const char *name, const char *source, uin
     shaderc_compiler_release(compiler);
     return status;
 }
+
+bool fv_compile_knows(const char *probe)
+{
+    shaderc_compiler_t compiler = shaderc_compiler_initialize();
+    shaderc_compilation_result_t result = compiler ? compile_text(compiler, "probe", probe) : NULL;
+    const bool knows = result && shaderc_result_get_compilation_status(result) == shaderc_compilation_status_success;
+    shaderc_result_release(result);
+    shaderc_compiler_release(compiler);
+    return knows;
+}

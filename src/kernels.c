@@ -21,6 +21,15 @@ static const fv_module *find_module(const char *name)
     return NULL;
 }
 
+/* SPIR-V of a module's text, made now; *out_words is released with fv_free. */
+static fovea_status compile(fovea_device *device, const fv_module *module, uint32_t **out_words, size_t *out_count)
+{
+    if (module->probe && !fv_compile_knows(module->probe))
+        return fv_fail(&device->host, FOVEA_UNSUPPORTED, "kernel %s: no run-time compiler that knows matrices of %s",
+                       module->name, fovea_dtype_name(module->operand));
+    return fv_compile(&device->host, module->name, module->source, out_words, out_count);
+}
+
 /* Creates the backend's kernel, from embedded words or from the text compiled now. */
 static fovea_status create_kernel(fovea_device *device, fv_pipeline *pipeline)
 {
@@ -34,7 +43,7 @@ static fovea_status create_kernel(fovea_device *device, fv_pipeline *pipeline)
         desc.words = module->words;
         desc.word_count = module->word_count;
         if (device->params.compile_at_run_time || !desc.words) {
-            fv_try(fv_compile(&device->host, module->name, module->source, &compiled, &desc.word_count));
+            fv_try(compile(device, module, &compiled, &desc.word_count));
             desc.words = compiled;
         }
     }

@@ -3,19 +3,24 @@
 #define FV_MODULES_H
 
 #include <fovea/device.h>
+#include <fovea/tensor.h>
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* A module is one kernel text compiled for one tier and one micro-tile shape. */
+/* A module is one kernel text compiled for one tier and one shape: of a lane's micro-tile or of a matrix. Modules of the
+ * matrix tier are missing where the tools of the build could not compile them. */
 typedef struct fv_module {
-    const char *name;   /* "softmax_direct.8x8x8.subgroup"; without a shape "softmax_finish.portable" */
+    const char *name;   /* "softmax_direct.8x8x8.subgroup"; without a shape "softmax_finish.portable"; with matrices
+                           "softmax_direct.16x16x16.f16.matrix" */
     const char *kernel; /* "softmax_direct" */
     fovea_tier tier;
-    uint32_t tm, tn, tv;   /* micro-tile: rows, keys, columns; 0 where the kernel has none */
+    uint32_t tm, tn, tv;   /* micro-tile: rows, keys, columns; matrix: M, N, K; 0 where the kernel has none */
+    fovea_dtype operand;   /* of matrices; else FOVEA_F32 */
     const char *source;    /* flattened GLSL, defines included, ready for a compiler */
     const uint32_t *words; /* SPIR-V for Vulkan 1.1 */
     size_t word_count;
+    const char *probe; /* least text that needs of a compiler what `source` needs; NULL: any compiler does */
 } fv_module;
 
 extern const fv_module fv_modules[];

@@ -92,9 +92,9 @@ def on_cpu(operator):
     return [f"portable ({slow})", f"subgroup ({fast})"]
 
 
-def on_kernels(operator):
+def on_kernels(operator, known=("portable", "subgroup", "matrix")):
     tiers = modules(operator)
-    return [tier for tier in ("portable", "subgroup", "matrix") if tier in tiers]
+    return [tier for tier in known if tier in tiers]
 
 
 def support():
@@ -103,7 +103,7 @@ def support():
     rows = []
     for name, _ in operators():
         for part, backend, tiers in (("CPU", "`cpu`", on_cpu(name)), ("VULKAN", "`vulkan`, 1.1 or newer", on_kernels(name)),
-                                     ("EMULATOR", "`emu`, in the tests alone", on_kernels(name))):
+                                     ("EMULATOR", "`emu`, in the tests alone", on_kernels(name, ("portable", "subgroup")))):
             if f"FV_WITH_{part}" in registry and tiers:
                 rows.append([name, backend, f"{storage}, in any mix", "; ".join(tiers)])
     text = table(["operator", "backend", "storage of q, k, v, o", "tiers"], rows)

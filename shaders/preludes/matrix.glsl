@@ -1,7 +1,6 @@
-/* Matrix units, for the kernels of the matrix tier: plain GLSL behind vulkan.glsl. MATRIX_M, MATRIX_N and MATRIX_K are the
- * shape of a product, MATRIX_TYPE its operands' type (float16_t or bfloat16_t). */
-#ifdef MATRIX_IS_BF16
-#define MATRIX_VEC4 bf16vec4
-#else
-#define MATRIX_VEC4 f16vec4
-#endif
+/* What texts of the matrix tier have besides vulkan.glsl: matrices of the subgroup, MATRIX_LEFT (M x K) times MATRIX_RIGHT
+ * (K x N) added to MATRIX_SUM (M x N). Operands are of MATRIX_TYPE, sums of float. MATRIX_M, MATRIX_N and MATRIX_K are the
+ * module's, or constants of the kernel. */
+#define MATRIX_LEFT coopmat<MATRIX_TYPE, gl_ScopeSubgroup, MATRIX_M, MATRIX_K, gl_MatrixUseA>
+#define MATRIX_RIGHT coopmat<MATRIX_TYPE, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB>
+#define MATRIX_SUM coopmat<float, gl_ScopeSubgroup, MATRIX_M, MATRIX_N, gl_MatrixUseAccumulator>

@@ -1,0 +1,7 @@
+/* No kernel: the least text that needs of compiler, validator and driver what the modules of the matrix tier need. */
+void main()
+{
+    const MATRIX_SUM sum = coopMatMulAdd(MATRIX_LEFT(MATRIX_TYPE(1.0)), MATRIX_RIGHT(MATRIX_TYPE(2.0)), MATRIX_SUM(0.0));
+    if (subgroupAny(SHUFFLE_XOR(sum[0], 1u) > 1.0e4))
+        barrier();
+}
