@@ -2,8 +2,8 @@
 #include "bench.h"
 
 #include "ref.h"
+#include "runner.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,11 +116,5 @@ int main(void)
     tcase_add_loop_test(c, wrong_output_fails, 0, 6);
     tcase_add_test(c, inputs_are_uniform_and_the_same);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return !run_suite(suite);
 }
