@@ -1,13 +1,32 @@
-/* Figures made of times, and the tables that show them. */
+/* Figures and choices made of times, and the tables that show them. */
 #include "bench.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+const bench_times *bench_clock(const bench_result *result)
+{
+    return result->on_device ? &result->own : &result->wall;
+}
+
 double bench_flops_per_s(const bench_result *result)
 {
-    return (double)result->report.flops / (result->on_device ? result->own.median : result->wall.median);
+    return (double)result->report.flops / bench_clock(result)->median;
+}
+
+const bench_result *bench_faster_tile(const bench_result *tried, uint32_t count, uint32_t chosen)
+{
+    const bench_result *own = NULL, *fastest = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!tried[i].timed)
+            continue;
+        if (!fastest || bench_clock(&tried[i])->median < bench_clock(fastest)->median)
+            fastest = &tried[i];
+        if (tried[i].tile == chosen)
+            own = &tried[i];
+    }
+    return own && !(bench_clock(fastest)->median < bench_clock(own)->p10) ? own : fastest;
 }
 
 double bench_peak(const bench_result *result)
