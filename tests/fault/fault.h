@@ -27,7 +27,8 @@
     X(PipelineCache)       \
     X(DescriptorPool)      \
     X(CommandPool)         \
-    X(Fence)
+    X(Fence)               \
+    X(QueryPool)
 
 #define FAULT_CALLS(X)              \
     X(CreateInstance)               \
@@ -53,6 +54,8 @@
     X(BeginCommandBuffer)           \
     X(EndCommandBuffer)             \
     X(CreateFence)                  \
+    X(CreateQueryPool)              \
+    X(GetQueryPoolResults)          \
     X(ResetFences)                  \
     X(GetFenceStatus)               \
     X(WaitForFences)                \
