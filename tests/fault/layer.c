@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -19,7 +20,7 @@ static struct {
     VkResult result;
     uint32_t calls[FAULT_CALL_COUNT], cached;
     int32_t live;
-    bool hide_coherent;
+    bool hide_coherent, stalled;
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 EXPORT void fault_arm(fault_call call, uint32_t skip, int32_t result, uint32_t times);
@@ -29,6 +30,7 @@ EXPORT uint32_t fault_calls(fault_call call);
 EXPORT uint32_t fault_cached(void);
 EXPORT int32_t fault_live(void);
 EXPORT void fault_hide_coherent(bool hide);
+EXPORT void fault_stall(bool on);
 
 void fault_arm(fault_call call, uint32_t skip, int32_t result, uint32_t times)
 {
@@ -87,6 +89,21 @@ void fault_hide_coherent(bool hide)
     pthread_mutex_lock(&state.lock);
     state.hide_coherent = hide;
     pthread_mutex_unlock(&state.lock);
+}
+
+void fault_stall(bool on)
+{
+    pthread_mutex_lock(&state.lock);
+    state.stalled = on;
+    pthread_mutex_unlock(&state.lock);
+}
+
+static bool is_stalled(void)
+{
+    pthread_mutex_lock(&state.lock);
+    const bool stalled = state.stalled;
+    pthread_mutex_unlock(&state.lock);
+    return stalled;
 }
 
 static void born(bool yes)
@@ -309,15 +326,29 @@ FORWARD(BeginCommandBuffer, commands, (VkCommandBuffer commands, const VkCommand
         (commands, info))
 FORWARD(EndCommandBuffer, commands, (VkCommandBuffer commands), (commands))
 FORWARD(ResetFences, device, (VkDevice device, uint32_t count, const VkFence *fences), (device, count, fences))
-FORWARD(GetFenceStatus, device, (VkDevice device, VkFence fence), (device, fence))
 FORWARD(GetQueryPoolResults, device,
         (VkDevice device, VkQueryPool pool, uint32_t first, uint32_t count, size_t size, void *out, VkDeviceSize stride,
          VkQueryResultFlags flags),
         (device, pool, first, count, size, out, stride, flags))
-FORWARD(WaitForFences, device, (VkDevice device, uint32_t count, const VkFence *fences, VkBool32 all, uint64_t timeout),
-        (device, count, fences, all, timeout))
 FORWARD(QueueSubmit, queue, (VkQueue queue, uint32_t count, const VkSubmitInfo *infos, VkFence fence),
         (queue, count, infos, fence))
+static VKAPI_ATTR VkResult VKAPI_CALL on_GetFenceStatus(VkDevice device, VkFence fence)
+{
+    ENTER(device, GetFenceStatus);
+    return is_stalled() ? VK_NOT_READY : next->GetFenceStatus(device, fence);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_WaitForFences(VkDevice device, uint32_t count, const VkFence *fences,
+                                                       VkBool32 all, uint64_t timeout)
+{
+    ENTER(device, WaitForFences);
+    const struct timespec whole = {.tv_sec = (time_t)(timeout / 1000000000u), .tv_nsec = (long)(timeout % 1000000000u)};
+    if (!is_stalled())
+        return next->WaitForFences(device, count, fences, all, timeout);
+    nanosleep(&whole, NULL);
+    return VK_TIMEOUT;
+}
+
 /* ---- devices and instances ------------------------------------------------------------------- */
 
 /* The loader's link to the next layer, within what the application chained. */
