@@ -106,6 +106,36 @@ class Quick(BenchTest):
         for name in ("bad.json", "other.json", "nosuch.json"):
             self.bench(*arguments, "--baseline", name, code=USAGE, says=["--baseline", name])
 
+    def test_stdout(self):
+        """What is written to standard output is alone there, and the table beside it."""
+        arguments = ["bench", "--device", "cpu", "--filter", "decode_d128_f16/", "--seconds", "0.05"]
+        self.bench(*arguments[1:], "--json", "old.json")
+
+        def run(*options, file=None):
+            return self.run_program(*arguments, *options) if file is None else subprocess.run(
+                [self.path, *arguments, *options], cwd=self.directory, stdout=file, stderr=subprocess.PIPE, text=True,
+                timeout=600)
+        name = "softmax/decode_d128_f16/cpu"
+        result = run("--json", "/dev/stdout", "--baseline", "old.json")
+        self.assertEqual(result.returncode, DONE, result.stderr)
+        self.assertEqual(json.loads(result.stdout)["benchmarks"][0]["name"], name)
+        self.assertIn("before_us", result.stderr)
+        self.assertIn("median_us", result.stderr)
+        result = run("--html", "/dev/stdout", "--json", "out.json")
+        self.assertTrue(result.stdout.startswith("<!doctype html>") and result.stdout.endswith("</html>\n"))
+        self.assertIn(name, result.stderr)
+        self.assertEqual(self.load()["benchmarks"][0]["name"], name)
+        for path in ("/dev/stdout", "same.json", "./same.json"):
+            with open(self.file("same.json"), "w") as file:
+                result = run("--json", path, file=file)
+            self.assertIn(name, result.stderr, path)
+            self.assertEqual(self.load("same.json")["benchmarks"][0]["name"], name)
+        result = run("--json", "/dev/stderr")
+        self.assertIn("median_us", result.stdout)
+        json.loads(result.stderr)
+        self.bench(*arguments[1:], "--json", "/dev/stdout", "--html", "/dev/fd/1", code=USAGE, says=["--html"])
+        self.assert_only("old.json", "out.json", "same.json")
+
     def test_tune(self):
         os.environ["XDG_CACHE_HOME"] = self.file("cache")
         self.addCleanup(os.environ.pop, "XDG_CACHE_HOME")
