@@ -11,13 +11,11 @@ import unittest
 import common
 from common import DONE, FAILED, NO_DEVICE, USAGE
 
+common.need("cli", needs_numpy=False)
+
 FULL = "full" in sys.argv
 COMPARE = "/usr/share/benchmark/compare.py"
 RATES = ("fma_f32", "fma_f16", "fma_bf16", "exp2", "shared", "copy", "dispatch_s", "barrier_s", "submit_s")
-
-
-def required(name):
-    return name in os.environ.get("FOVEA_TEST_REQUIRE", "").split(",")
 
 
 class BenchTest(common.ProgramTest):
@@ -78,7 +76,7 @@ class Quick(BenchTest):
 
     def test_compare_tool(self):
         if not os.path.exists(COMPARE):
-            self.assertFalse(required("benchmark"), "FOVEA_TEST_REQUIRE names it")
+            self.assertFalse(common.required("benchmark"), "FOVEA_TEST_REQUIRE names it")
             self.skipTest("no compare.py of Google Benchmark")
         for name in ("a.json", "b.json"):
             self.bench("--device", "cpu", "--filter", "decode", "--seconds", "0.05", "--json", name)

@@ -12,6 +12,10 @@ import common
 import page_samples
 from common import DONE
 
+common.need("cli", needs_numpy=False)
+if not browser.PATH:
+    common.skip("no chromium on this machine", "chromium")
+
 PHONE, SMALL, DESK = (390, 844), (360, 640), (1280, 900)
 
 # What the page holds, as a reader's program sees it.
@@ -277,6 +281,4 @@ class Browser(common.ProgramTest):
 
 
 if __name__ == "__main__":
-    common.program("cli")
-    browser.find()
     unittest.main(verbosity=1)
