@@ -161,6 +161,7 @@ struct fv_backend {
     /* Waits, within the timeout, for all that was submitted. */
     fovea_status (*wait)(fv_device *device);
     /* Runs a list of its own at once and waits for it, within the timeout, without touching the open list. */
+    /* After a TIMEOUT its buffers and kernels may be destroyed, which does not wait for the list either. */
     fovea_status (*execute)(fv_device *device, const fv_command *commands, uint32_t count);
     /* Reads stamps that were recorded, of work that is done: seconds of the device's own clock. TIMEOUT: not done yet.
      * NULL: caps.stamps is false. */

@@ -24,61 +24,70 @@ static uint64_t state_bytes(const fovea_device *device, const softmax_shape *sha
     return softmax_slots(device, shape, tile) * softmax_slot_bytes(tile);
 }
 
-/* Narrows the candidates to those that the descriptor allows. */
-static fovea_status select_tiles(fovea_device *device, const softmax_shape *shape, softmax_tile_list *list)
+/* All candidates of a descriptor in the order in which they are counted: those for many rows, then those for few. */
+typedef struct candidates {
+    softmax_tile_list all;
+    uint32_t many; /* how many are for many rows; the native ones are for any number */
+} candidates;
+
+static candidates list_candidates(softmax_op *op)
+{
+    const fovea_device *device = op->base.device;
+    fovea_op_report unread = {.kernel_count = 0};
+    candidates list = {.all = softmax_tiles(device, &op->shape, false, &op->base.report)};
+    list.many = list.all.count;
+    if (!device->driver->caps.native) {
+        const softmax_tile_list few = softmax_tiles(device, &op->shape, true, &unread);
+        for (uint32_t i = 0; i < few.count && list.all.count < SOFTMAX_TILES_MAX; i++)
+            list.all.tiles[list.all.count++] = few.tiles[i];
+    }
+    for (uint32_t i = 0; i < list.all.count; i++)
+        list.all.tiles[i].index = i;
+    op->base.report.tile_candidates = list.all.count;
+    return list;
+}
+
+/* The candidates for few or for many rows that the descriptor allows, best first: preferred ones go before the
+ * planner's. A forced tile may be any. */
+static fovea_status select_tiles(softmax_op *op, const candidates *from, bool few, softmax_tile_list *list)
 {
     fovea_status status = FOVEA_OK;
+    fovea_device *device = op->base.device;
+    const softmax_shape *shape = &op->shape;
     fv_host *host = &device->host;
-    fv_require(host, list->count > 0, FOVEA_UNSUPPORTED,
+    const bool few_native = device->driver->caps.native && softmax_few_rows(device, shape);
+    const bool forced = shape->tile > 0;
+    const uint32_t first = forced ? shape->tile - 1 : few ? from->many : 0;
+    const uint32_t end = forced ? shape->tile : few ? from->all.count : from->many;
+    fv_require(host, from->all.count > 0 && end > first, FOVEA_UNSUPPORTED,
                "softmax: no tile fits dim_qk %u, dim_v %u into %u bytes of shared memory, %u invocations and %u loop "
                "iterations",
                shape->dim_qk, shape->dim_v, device->limits.shared_memory, device->limits.workgroup_invocations,
                device->limits.loop_iterations);
-    if (shape->tile > 0) {
-        fv_require(host, shape->tile <= list->count, FOVEA_INVALID,
-                   "softmax: tile = %u; this device has candidates 1 to %u", shape->tile, list->count);
-        list->tiles[0] = list->tiles[shape->tile - 1];
-        list->count = 1;
-    }
+    fv_require(host, shape->tile <= from->all.count, FOVEA_INVALID,
+               "softmax: tile = %u; this device has candidates 1 to %u", shape->tile, from->all.count);
+    list->count = end - first;
+    memcpy(list->tiles, &from->all.tiles[first], list->count * sizeof list->tiles[0]);
+    if (!forced)
+        softmax_prefer_tuned(device, shape, few || few_native, &from->all, list, &op->base.report);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < list->count; i++)
         if (list->tiles[i].tier >= shape->min_tier)
             list->tiles[kept++] = list->tiles[i];
     fv_require(host, kept > 0, FOVEA_UNSUPPORTED, "softmax: min_tier is %s; %s has tier %s",
-               fovea_tier_name(shape->min_tier), shape->tile > 0 ? "the tile asked for" : "the best tile here",
+               fovea_tier_name(shape->min_tier), forced ? "the tile asked for" : "the best tile here",
                fovea_tier_name(list->tiles[0].tier));
     list->count = kept;
 fail:
     return status;
 }
 
-/* A forced tile may be any candidate: those for few rows follow the others. */
-static void append_few(const fovea_device *device, const softmax_shape *shape, softmax_tile_list *list)
-{
-    fovea_op_report unread = {.kernel_count = 0};
-    if (device->driver->caps.native)
-        return;
-    const softmax_tile_list few = softmax_tiles(device, shape, true, &unread);
-    for (uint32_t i = 0; i < few.count && list->count < SOFTMAX_TILES_MAX; i++)
-        list->tiles[list->count++] = few.tiles[i];
-}
-
-static fovea_status make_variant(softmax_op *op, bool few, softmax_variant *out_variant)
+static fovea_status make_variant(softmax_op *op, const candidates *from, bool few, softmax_variant *out_variant)
 {
     fovea_status status = FOVEA_OK;
     fovea_device *device = op->base.device;
-    softmax_tile_list list = softmax_tiles(device, &op->shape, few, &op->base.report);
-    const bool few_native = device->driver->caps.native && softmax_few_rows(device, &op->shape);
-    /* Candidates: those for many rows, then those for few. */
-    const uint32_t first = few ? op->base.report.tile_candidates : 0;
-    if (op->shape.tile > 0)
-        append_few(device, &op->shape, &list);
-    op->base.report.tile_candidates = first + list.count;
-    for (uint32_t i = 0; i < list.count; i++)
-        list.tiles[i].index = first + i;
-    if (op->shape.tile == 0)
-        softmax_prefer_tuned(device, &op->shape, few || few_native, &list, &op->base.report);
-    fv_try(select_tiles(device, &op->shape, &list));
+    softmax_tile_list list;
+    fv_try(select_tiles(op, from, few, &list));
     bool state = false;
     for (uint32_t i = 0; i < list.count; i++)
         state |= state_needed(device, &op->shape, &list.tiles[i]);
@@ -89,18 +98,21 @@ fail:
     return status;
 }
 
-/* Kernels for few rows serve where a tile of the others would be mostly empty. */
+/* Kernels for few rows serve where the planner's tile for many would be mostly empty, whichever is preferred to it. */
 static fovea_status make_variants(softmax_op *op)
 {
+    enum { ROWS_SMALL = 8 };
     fovea_status status = FOVEA_OK;
-    fv_try(make_variant(op, false, &op->many));
+    const candidates from = list_candidates(op);
+    fv_try(make_variant(op, &from, false, &op->many));
     const softmax_shape *shape = &op->shape;
-    const uint64_t rows_most = (uint64_t)shape->seq_q_max * shape->group;
-    if (op->base.device->driver->caps.native || shape->tile > 0 || softmax_rows(&op->many.tile) <= 8)
+    if (op->base.device->driver->caps.native || shape->tile > 0 || softmax_rows(&from.all.tiles[0]) <= ROWS_SMALL)
         return FOVEA_OK;
-    fv_try(make_variant(op, true, &op->few));
-    op->few_rows = softmax_rows(&op->few.tile);
-    if (op->few_rows >= rows_most) { /* every run has few rows: the others are not needed */
+    if (from.all.tiles[from.many].tier < shape->min_tier) /* the best for few rows: those for many have to do */
+        return FOVEA_OK;
+    fv_try(make_variant(op, &from, true, &op->few));
+    op->few_rows = softmax_few_limit(op->base.device, shape);
+    if (softmax_few_rows(op->base.device, shape)) { /* every run has few rows: the others are not needed */
         pthread_mutex_lock(&op->base.device->lock);
         softmax_variant_release(op->base.device, &op->many);
         pthread_mutex_unlock(&op->base.device->lock);
@@ -112,8 +124,7 @@ fail:
 static const softmax_variant *choose_variant(const softmax_op *op, uint32_t seq_q)
 {
     const uint64_t rows = (uint64_t)seq_q * op->shape.group;
-    const bool few = op->few.tile.tm > 0 && rows <= op->few_rows;
-    return few ? &op->few : &op->many;
+    return rows <= op->few_rows ? &op->few : &op->many;
 }
 
 static fovea_status resolve_size(fv_host *host, const char *name, uint32_t given, uint32_t most, uint32_t *out_size)

@@ -92,12 +92,19 @@ softmax_tile_list softmax_tiles(const fovea_device *device, const softmax_shape 
 
 uint32_t softmax_shared_bytes(const softmax_tile *tile);
 
-/* Whether runs up to the maxima all have few rows. */
-bool softmax_few_rows(const fovea_device *device, const softmax_shape *shape);
+/* How many rows of a unit are few: those of the planner's own first tile for few rows, whichever is preferred. */
+uint32_t softmax_few_limit(const fovea_device *device, const softmax_shape *shape);
 
-/* Puts the tile that was preferred for such a shape on this device first, if it is among the candidates. */
-void softmax_prefer_tuned(fovea_device *device, const softmax_shape *shape, bool few, softmax_tile_list *list,
-                          fovea_op_report *report);
+/* Whether runs up to the maxima all have few rows. */
+static inline bool softmax_few_rows(const fovea_device *device, const softmax_shape *shape)
+{
+    return (uint64_t)shape->seq_q_max * shape->group <= softmax_few_limit(device, shape);
+}
+
+/* Puts the tile that was preferred for such a shape on this device first in `list`, a part of `all` candidates, if it is
+ * any of them. */
+void softmax_prefer_tuned(fovea_device *device, const softmax_shape *shape, bool few, const softmax_tile_list *all,
+                          softmax_tile_list *list, fovea_op_report *report);
 /* Keeps a tile as the preferred one. */
 void softmax_keep_tuned(fovea_device *device, const softmax_shape *shape, bool few, const softmax_tile *tile);
 
@@ -165,7 +172,7 @@ typedef struct softmax_op {
     fovea_op base;
     softmax_shape shape;
     softmax_variant many, few; /* few.direct and few.state NULL: not made */
-    uint32_t few_rows;         /* runs of at most so many rows a unit use `few` */
+    uint32_t few_rows;         /* runs of at most so many rows a unit use `few`; 0: it was not made */
 } softmax_op;
 
 /* Views bound for a run. */

@@ -85,7 +85,7 @@ void softmax_fill_report(softmax_op *op, double create_s)
     const softmax_shape *shape = &op->shape;
     const fovea_device *device = op->base.device;
     fovea_op_report *report = &op->base.report;
-    const bool few = op->few.tile.tm > 0 && (uint64_t)shape->seq_q_max * shape->group <= op->few_rows;
+    const bool few = (uint64_t)shape->seq_q_max * shape->group <= op->few_rows;
     const softmax_variant *variant = few ? &op->few : &op->many;
     const softmax_cut cut = softmax_cut_make(device, shape, &variant->tile, shape->seq_q_max, shape->seq_k_max);
     const softmax_visits visits = softmax_count_visits(shape, &variant->tile, shape->seq_q_max, shape->seq_k_max);

@@ -134,6 +134,16 @@ static void tier_tiles(const fovea_device *device, const softmax_shape *shape, b
     }
 }
 
+uint32_t softmax_few_limit(const fovea_device *device, const softmax_shape *shape)
+{
+    enum { NATIVE = 8 };
+    fovea_op_report unread = {.kernel_count = 0};
+    if (device->driver->caps.native)
+        return NATIVE;
+    const softmax_tile_list few = softmax_tiles(device, shape, true, &unread);
+    return few.count > 0 ? softmax_rows(&few.tiles[0]) : 0;
+}
+
 softmax_tile_list softmax_tiles(const fovea_device *device, const softmax_shape *shape, bool few,
                                 fovea_op_report *report)
 {

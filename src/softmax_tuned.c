@@ -4,7 +4,7 @@
 #include "cache.h"
 #include "softmax.h"
 
-enum { FIELDS = 17, WORDS = 15, NATIVE_FEW_ROWS = 8 };
+enum { FIELDS = 17, WORDS = 15 };
 
 /* What a tile is preferred for: kernels that meet the same roofs, under the same limits. */
 static void class_of(const fovea_device *device, const softmax_shape *shape, bool few, uint32_t fields[FIELDS])
@@ -38,15 +38,6 @@ static void words_of(const softmax_tile *tile, uint32_t words[WORDS])
     memcpy(words, own, sizeof own);
 }
 
-bool softmax_few_rows(const fovea_device *device, const softmax_shape *shape)
-{
-    fovea_op_report unread = {.kernel_count = 0};
-    if (device->driver->caps.native)
-        return (uint64_t)shape->seq_q_max * shape->group <= NATIVE_FEW_ROWS;
-    const softmax_tile_list few = softmax_tiles(device, shape, true, &unread);
-    return few.count > 0 && (uint64_t)shape->seq_q_max * shape->group <= softmax_rows(&few.tiles[0]);
-}
-
 /* The place of the tile with these words; the list's count where it has none. */
 static uint32_t find(const softmax_tile_list *list, const uint32_t wanted[WORDS])
 {
@@ -59,37 +50,21 @@ static uint32_t find(const softmax_tile_list *list, const uint32_t wanted[WORDS]
     return i;
 }
 
-/* A tile from the candidates for the other number of rows joins the list. */
-static void join(const fovea_device *device, const softmax_shape *shape, bool few, const uint32_t wanted[WORDS],
-                 softmax_tile_list *list)
-{
-    fovea_op_report unread = {.kernel_count = 0};
-    const softmax_tile_list others = softmax_tiles(device, shape, !few, &unread);
-    const uint32_t place = find(&others, wanted);
-    if (device->driver->caps.native || place == others.count || list->count == SOFTMAX_TILES_MAX)
-        return;
-    softmax_tile *joined = &list->tiles[list->count];
-    *joined = others.tiles[place];
-    joined->index = few ? place : list->count + place; /* those for many rows are counted first */
-    list->count++;
-}
-
-void softmax_prefer_tuned(fovea_device *device, const softmax_shape *shape, bool few, softmax_tile_list *list,
-                          fovea_op_report *report)
+void softmax_prefer_tuned(fovea_device *device, const softmax_shape *shape, bool few, const softmax_tile_list *all,
+                          softmax_tile_list *list, fovea_op_report *report)
 {
     uint32_t fields[FIELDS], wanted[WORDS];
     class_of(device, shape, few, fields);
     if (!fv_cache_recall_numbers(device, "softmax", fields, FIELDS, wanted, WORDS))
         return;
-    if (find(list, wanted) == list->count)
-        join(device, shape, few, wanted, list);
-    const uint32_t place = find(list, wanted);
-    if (place == list->count) {
+    const uint32_t own = find(list, wanted), any = find(all, wanted);
+    if (any == all->count) {
         fv_log(&device->host, FOVEA_LOG_WARNING, "softmax: a tuning entry is not used: its tile is no candidate here");
         return;
     }
-    const softmax_tile tile = list->tiles[place];
-    memmove(&list->tiles[1], &list->tiles[0], place * sizeof tile);
+    const softmax_tile tile = own < list->count ? list->tiles[own] : all->tiles[any];
+    list->count += own == list->count; /* there is room: the list is a part of all that lacks one */
+    memmove(&list->tiles[1], &list->tiles[0], own * sizeof tile);
     list->tiles[0] = tile;
     fv_note(report, "tile %u goes first for %s rows: it was preferred on this device", tile.index,
             few ? "few" : "many");

@@ -1,5 +1,6 @@
 #include "harness.h"
 
+#include "runner.h"
 #include "silence.h"
 
 #include <pthread.h>
@@ -297,21 +298,15 @@ START_TEST(silent)
 }
 END_TEST
 
-/* Fork would give each test a driver whose threads stayed behind, hence no fork; a failed test leaves its objects. */
-static int run(const char *name, void (*add)(Suite *suite))
+/* A failed test leaves its objects. */
+static bool run(const char *name, void (*add)(Suite *suite))
 {
     Suite *suite = suite_create(name);
     add(suite);
     TCase *last = tcase_create("silent");
     tcase_add_test(last, silent);
     suite_add_tcase(suite, last);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed;
+    return run_suite(suite);
 }
 
 int test_main(int argc, char **argv, const char *name, void (*add)(Suite *suite))
@@ -335,10 +330,10 @@ int test_main(int argc, char **argv, const char *name, void (*add)(Suite *suite)
     const fovea_status status = fovea_device_open(&test.params, &test.opened);
     if (status != FOVEA_OK)
         return refused(status);
-    const int failed = run(name, add);
-    if (failed == 0) {
+    const bool passed = run(name, add);
+    if (passed) {
         destroy_kept();
         fovea_device_destroy(test.opened);
     }
-    return failed != 0;
+    return !passed;
 }

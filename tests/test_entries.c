@@ -4,10 +4,10 @@
 #include "counting.h"
 #include "keeper.h"
 #include "op.h"
+#include "runner.h"
 
 #include <fovea/softmax.h>
 
-#include <check.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -581,11 +581,5 @@ static Suite *make_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(make_suite());
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return !run_suite(make_suite());
 }

@@ -3,7 +3,9 @@
 #include "fault/fault.h"
 #include "trial.h"
 
-enum { HOST_MEMORY = -1, DEVICE_MEMORY = -2, LOST = -4, TIMED_OUT = 2 }; /* VkResult */
+#include <time.h>
+
+enum { HOST_MEMORY = -1, DEVICE_MEMORY = -2, LOST = -4, NOT_READY = 1, TIMED_OUT = 2 }; /* VkResult */
 
 static fault_control fault;
 
@@ -205,6 +207,121 @@ START_TEST(timeout_is_a_status)
 }
 END_TEST
 
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* A measurement on a device whose work does not end waits once: the memory and the kernels of what still runs are let
+ * go when it has ended, by the next wait, by the next measurement or at the latest with the device. */
+START_TEST(measuring_waits_for_one_timeout)
+{
+    enum { TIMEOUT_MS = 1000 };
+    fovea_device_params params = test.params;
+    fovea_device *device = NULL;
+    const int32_t live = fault.live();
+    double value = 1.0;
+    params.timeout_ms = TIMEOUT_MS;
+    test_status(NULL, FOVEA_OK, fovea_device_open(&params, &device));
+    fault.stall(true);
+    const double begin = seconds();
+    const fovea_status status = fovea_device_measure(device, FOVEA_RATE_SUBMIT, &value);
+    const double lasted = seconds() - begin;
+    const int32_t kept = fault.live();
+    fault.stall(false);
+    ck_assert_int_eq(status, FOVEA_TIMEOUT);
+    ck_assert_msg(lasted < 2e-3 * TIMEOUT_MS && value == 0.0, "%g s, %g", lasted, value);
+    if (_i == 0)
+        test_status(device, FOVEA_OK, fovea_device_wait(device));
+    if (_i == 1)
+        test_status(device, FOVEA_OK, fovea_device_measure(device, FOVEA_RATE_SUBMIT, &value));
+    if (_i < 2)
+        ck_assert_int_lt(fault.live(), kept);
+    fovea_device_destroy(device);
+    ck_assert_int_eq(fault.live(), live);
+    test_forget_messages();
+}
+END_TEST
+
+/* Whether the device's last error has this text. */
+static bool says(fovea_device *device, const char *text)
+{
+    char error[1024];
+    fovea_last_error(device, error, sizeof error);
+    return strstr(error, text) != NULL;
+}
+
+static fovea_status stamp_twice(fovea_device *device, double s[2])
+{
+    fovea_status status = fovea_device_stamp(device, 0);
+    if (status == FOVEA_OK)
+        status = fovea_device_stamp(device, 1);
+    return status == FOVEA_OK ? fovea_device_get_stamps(device, 0, 2, s) : status;
+}
+
+/* The query pool is made with the first stamp: where that fails, a later one makes it. */
+START_TEST(stamps_without_memory)
+{
+    static const int32_t results[] = {DEVICE_MEMORY, HOST_MEMORY};
+    fovea_device *device = NULL;
+    const int32_t live = fault.live();
+    double s[2];
+    test_status(NULL, FOVEA_OK, fovea_device_open(&test.params, &device));
+    fault.arm(FAULT_CreateQueryPool, 0, results[_i], 1);
+    const fovea_status status = stamp_twice(device, s);
+    ck_assert_uint_eq(fault.fired(), 1);
+    fault.disarm();
+    ck_assert_msg(names_memory(status, results[_i]), "%s", fovea_status_name(status));
+    ck_assert(says(device, "vkCreateQueryPool"));
+    ck_assert_int_eq(fovea_device_get_stamps(device, 0, 1, s), FOVEA_INVALID); /* it was never recorded */
+    test_status(device, FOVEA_OK, stamp_twice(device, s));
+    ck_assert_msg(s[1] >= s[0], "%g %g", s[0], s[1]);
+    fovea_device_destroy(device);
+    ck_assert_int_eq(fault.live(), live);
+    test_forget_messages();
+}
+END_TEST
+
+/* Stamps that are not there yet are a timeout, and are read later. */
+START_TEST(stamps_that_are_not_ready)
+{
+    fovea_device *device = NULL;
+    double s[2] = {-1.0, -1.0};
+    test_status(NULL, FOVEA_OK, fovea_device_open(&test.params, &device));
+    fault.arm(FAULT_GetQueryPoolResults, 0, NOT_READY, 1);
+    ck_assert_int_eq(stamp_twice(device, s), FOVEA_TIMEOUT);
+    ck_assert_uint_eq(fault.fired(), 1);
+    fault.disarm();
+    ck_assert(says(device, "time stamps 0 to 1"));
+    test_status(device, FOVEA_OK, fovea_device_get_stamps(device, 0, 2, s));
+    ck_assert_msg(s[0] >= 0.0 && s[1] >= s[0], "%g %g", s[0], s[1]);
+    fovea_device_destroy(device);
+    test_forget_messages();
+}
+END_TEST
+
+START_TEST(stamps_of_a_lost_device)
+{
+    fovea_device *device = NULL;
+    const int32_t live = fault.live();
+    double s[2];
+    test_status(NULL, FOVEA_OK, fovea_device_open(&test.params, &device));
+    fault.arm(FAULT_GetQueryPoolResults, 0, LOST, 1);
+    ck_assert_int_eq(stamp_twice(device, s), FOVEA_DEVICE_LOST);
+    ck_assert_uint_eq(fault.fired(), 1);
+    fault.disarm();
+    ck_assert(says(device, "vkGetQueryPoolResults"));
+    ck_assert_int_eq(fovea_device_get_stamps(device, 0, 1, s), FOVEA_DEVICE_LOST);
+    ck_assert_int_eq(fovea_device_stamp(device, 0), FOVEA_DEVICE_LOST);
+    ck_assert_int_eq(fovea_device_wait(device), FOVEA_DEVICE_LOST);
+    fovea_device_destroy(device);
+    ck_assert_int_eq(fault.live(), live);
+    test_forget_messages();
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("faults");
@@ -212,6 +329,10 @@ static void add(Suite *suite)
     tcase_add_loop_test(tests, device_survives, 0, 3);
     tcase_add_loop_test(tests, lost_is_latched, 0, 2);
     tcase_add_test(tests, timeout_is_a_status);
+    tcase_add_loop_test(tests, measuring_waits_for_one_timeout, 0, 3);
+    tcase_add_loop_test(tests, stamps_without_memory, 0, 2);
+    tcase_add_test(tests, stamps_that_are_not_ready);
+    tcase_add_test(tests, stamps_of_a_lost_device);
     suite_add_tcase(suite, tests);
 }
 

@@ -3,8 +3,8 @@
 #include "abi/softmax.h"
 #include "compile.h"
 #include "modules.h"
+#include "runner.h"
 
-#include <check.h>
 #include <spirv_cross_c.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -360,11 +360,5 @@ int main(void)
     tcase_add_test(c, few_and_small);
     tcase_add_test(c, names_are_unique_and_speak);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return !run_suite(suite);
 }

@@ -2,6 +2,7 @@
 #include "keeper.h"
 #include "trial.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const test_case many = {.name = "tuned",
@@ -122,6 +123,88 @@ START_TEST(any_candidate_can_be_preferred)
 }
 END_TEST
 
+/* What a descriptor with this tile reports, of the device's own plan where it is 0; untuned. */
+static fovea_op_report plan(const test_case *c, uint32_t tile)
+{
+    const trial_options options = {.tile = tile, .split_count = 1};
+    trial t;
+    fovea_op *op = NULL;
+    fovea_op_report report;
+    trial_begin(&t, test.opened, c, 0);
+    const fovea_softmax_params params = trial_params(&t, &options);
+    test_ok(fovea_softmax_create(test.opened, &params, &op));
+    test_ok(fovea_op_get_report(op, &report));
+    test_keep_op(op);
+    trial_end(&t);
+    return report;
+}
+
+/* How many rows are few; 0: this device has no kernels for them. */
+static uint32_t few_limit(const fovea_op_report *report)
+{
+    unsigned limit = 0;
+    for (uint32_t i = 0; i < report->kernel_count && limit == 0; i++)
+        if (sscanf(report->kernels[i].use, "at most %u rows", &limit) != 1)
+            limit = 0;
+    return limit;
+}
+
+/* The smallest, or the largest, tile of a case as its descriptor names it. */
+static uint32_t extreme_tile(const test_case *c, bool largest)
+{
+    uint32_t found = 0, rows = 0;
+    const uint32_t last = plan(c, 0).tile_candidates;
+    for (uint32_t tile = 1; tile <= last; tile++) {
+        const uint32_t own = plan(c, tile).kernels[0].rows;
+        if (found > 0 && (largest ? own <= rows : own >= rows))
+            continue;
+        found = tile;
+        rows = own;
+    }
+    return found;
+}
+
+/* A small tile preferred for many rows leaves the kernels for few rows, and the numbers of the candidates, alone. */
+START_TEST(small_tile_for_many_rows)
+{
+    const uint32_t smallest = extreme_tile(&many, false);
+    const fovea_op_report before = plan(&many, 0);
+    fovea_device *device = open_device(true);
+    test_status(device, FOVEA_OK, prefer(device, &many, smallest));
+    fovea_device_destroy(device);
+    const fovea_op_report after = use(&many);
+    ck_assert_msg(uses_tile(&after, smallest - 1), "tile %u: %s", smallest, after.notes);
+    ck_assert_uint_eq(after.tile_candidates, before.tile_candidates);
+    ck_assert_uint_eq(few_limit(&after), few_limit(&before));
+    for (uint32_t i = 0; i < after.kernel_count; i++)
+        ck_assert_msg(after.kernels[i].tile < after.tile_candidates, "tile %u of %u", after.kernels[i].tile,
+                      after.tile_candidates);
+}
+END_TEST
+
+/* A large tile preferred for few rows serves as many as the planner's: more rows have what was preferred for many. */
+START_TEST(large_tile_for_few_rows)
+{
+    test_case few = many, more = many;
+    const fovea_op_report before = plan(&many, 0);
+    few.seq_q = 1;
+    more.seq_q = 8; /* 16 rows */
+    const uint32_t large = extreme_tile(&few, true), other = extreme_tile(&more, false);
+    const bool apart = few_limit(&before) > 0;
+    ck_assert(!apart || (few_limit(&before) < 16 && large != other));
+    fovea_device *device = open_device(true);
+    test_status(device, FOVEA_OK, prefer(device, &few, large));
+    test_status(device, FOVEA_OK, prefer(device, &more, other));
+    fovea_device_destroy(device);
+    const fovea_op_report after = use(&many), of_few = use(&few), of_more = use(&more);
+    ck_assert_uint_eq(few_limit(&after), few_limit(&before));
+    ck_assert_uint_eq(few_limit(&of_more), few_limit(&before));
+    ck_assert_msg(uses_tile(&of_few, large - 1), "tile %u: %s", large, of_few.notes);
+    ck_assert_msg(uses_tile(&of_more, other - 1), "tile %u: %s", other, of_more.notes);
+    ck_assert_uint_eq(warnings, 0);
+}
+END_TEST
+
 /* Few rows and many rows are tuned apart, and few rows of shared heads apart from few rows of single ones. */
 START_TEST(kinds_are_apart)
 {
@@ -177,6 +260,8 @@ static void add(Suite *suite)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, a_preferred_tile_goes_first);
     tcase_add_loop_test(c, any_candidate_can_be_preferred, 0, 2);
+    tcase_add_test(c, small_tile_for_many_rows);
+    tcase_add_test(c, large_tile_for_few_rows);
     tcase_add_test(c, kinds_are_apart);
     tcase_add_test(c, prefer_refusals);
     tcase_add_loop_test(c, damaged_tuning, 0, 3);

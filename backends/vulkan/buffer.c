@@ -69,18 +69,22 @@ fail:
     return status;
 }
 
+static void release(fv_vk_device *device, void *object)
+{
+    fv_vk_buffer *buffer = object;
+    if (buffer->handle)
+        device->vk.DestroyBuffer(device->handle, buffer->handle, NULL);
+    fv_vk_memory_destroy(device, &buffer->memory);
+    fv_free(device->base.host, buffer);
+}
+
 void fv_vk_buffer_destroy(fv_buffer *base)
 {
     if (!base)
         return;
     fv_vk_buffer *buffer = (fv_vk_buffer *)base;
-    fv_vk_device *device = (fv_vk_device *)base->device;
-    if (!fv_vk_late_done(device, "buffer"))
-        return;
-    if (buffer->handle)
-        device->vk.DestroyBuffer(device->handle, buffer->handle, NULL);
-    fv_vk_memory_destroy(device, &buffer->memory);
-    fv_free(base->device->host, buffer);
+    buffer->doomed = (fv_vk_doomed){.object = buffer, .release = release};
+    fv_vk_late_release((fv_vk_device *)base->device, &buffer->doomed);
 }
 
 fovea_status fv_vk_buffer_map(fv_buffer *base, uint64_t offset, uint64_t size, void **out_memory)

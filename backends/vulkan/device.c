@@ -203,7 +203,7 @@ fovea_status fv_vk_device_open(fv_host *host, const fovea_device_params *params,
 static bool settle(fv_vk_device *device)
 {
     const fovea_status slots = fv_vk_list_wait(device, device->slots, device->slot_count);
-    const fovea_status late = fv_vk_late_reap(device, true);
+    const fovea_status late = fv_vk_late_reap(device, slots == FOVEA_OK);
     return (slots == FOVEA_OK && late == FOVEA_OK) || atomic_load(&device->lost);
 }
 
@@ -230,6 +230,7 @@ void fv_vk_device_close(fv_device *base)
         /* To destroy what still runs would be undefined; to leave it is a leak, but a safe one. */
         fv_log(host, FOVEA_LOG_ERROR, "vulkan: the device still works after %u ms; it is left behind",
                device->timeout_ms);
+        fv_vk_late_abandon(device);
         if (device->instance.messenger)
             device->instance.vk.DestroyDebugUtilsMessengerEXT(device->instance.handle, device->instance.messenger,
                                                               NULL);

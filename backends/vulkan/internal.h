@@ -139,6 +139,15 @@ typedef struct fv_vk_list {
 
 enum { FV_VK_SLOTS_MAX = 16 };
 
+struct fv_vk_device;
+
+/* Part of an object that can be destroyed while a late list may still use it. */
+typedef struct fv_vk_doomed {
+    struct fv_vk_doomed *next;
+    void *object; /* the beginning of its host memory */
+    void (*release)(struct fv_vk_device *device, void *object);
+} fv_vk_doomed;
+
 typedef struct fv_vk_device {
     fv_device base;
     fv_vk_instance instance;
@@ -154,12 +163,13 @@ typedef struct fv_vk_device {
     fv_vk_list slots[FV_VK_SLOTS_MAX];
     uint32_t slot_count, open; /* `open`: the slot that records next or now */
     pthread_mutex_t lock;      /* guards the queue */
-    pthread_mutex_t late_lock; /* guards `late`, and is held while somebody waits for it */
+    pthread_mutex_t late_lock; /* guards `late` and `doomed`, and is held while somebody waits for the lists */
     VkQueryPool stamps;        /* made when first needed */
     bool stamps_begun;         /* one was read: */
     uint64_t newest_ticks;     /* the newest of them, */
     double newest;             /* and its distance in ticks from the first */
     fv_vk_list *late;          /* lists of execute calls that ran into the timeout */
+    fv_vk_doomed *doomed;      /* objects that were destroyed since; NULL where no list is late */
 } fv_vk_device;
 
 fovea_status fv_vk_device_open(fv_host *host, const fovea_device_params *params, uint32_t index,
@@ -193,6 +203,7 @@ typedef struct fv_vk_buffer {
     fv_buffer base;
     VkBuffer handle;
     fv_vk_memory memory;
+    fv_vk_doomed doomed;
 } fv_vk_buffer;
 
 fovea_status fv_vk_buffer_create(fv_device *device, uint64_t size, fv_memory memory, fv_buffer **out_buffer);
@@ -207,6 +218,7 @@ typedef struct fv_vk_kernel {
     VkDescriptorSetLayout set_layout;
     VkPipelineLayout layout;
     VkPipeline pipeline;
+    fv_vk_doomed doomed;
 } fv_vk_kernel;
 
 fovea_status fv_vk_kernel_create(fv_device *device, const fv_kernel_desc *desc, fv_kernel **out_kernel);
@@ -264,11 +276,14 @@ fovea_status fv_vk_cut(fv_device *device);
 fovea_status fv_vk_submit(fv_device *device);
 fovea_status fv_vk_wait(fv_device *device);
 fovea_status fv_vk_execute(fv_device *device, const fv_command *commands, uint32_t count);
-/* Releases late lists that are done; with `wait`, waits for them first. The first failure, if any is left. Without
- * `wait` it never blocks: where another thread is at it, it leaves the lists to that one. */
+/* Releases late lists that are done, and where none is left what was destroyed meanwhile; with `wait`, waits for them
+ * first, for one timeout in all. The first failure, if any is left. Without `wait` it never blocks: where another thread
+ * is at it, it leaves the lists to that one. */
 fovea_status fv_vk_late_reap(fv_vk_device *device, bool wait);
-/* What a destroy asks first, as the caller of execute has no other way to wait for a late list. False: the
- * object must not be touched. */
-bool fv_vk_late_done(fv_vk_device *device, const char *object);
+/* Releases an object, by the function in its `doomed`: at once, or when the late lists are done. Waits for none: an
+ * execute has done so for a whole timeout. */
+void fv_vk_late_release(fv_vk_device *device, fv_vk_doomed *doomed);
+/* Frees the host's memory of late lists and of what waits for them, where the device itself is left behind. */
+void fv_vk_late_abandon(fv_vk_device *device);
 
 #endif

@@ -183,19 +183,23 @@ fail:
     return status;
 }
 
-void fv_vk_kernel_destroy(fv_kernel *base)
+static void release(fv_vk_device *device, void *object)
 {
-    if (!base)
-        return;
-    fv_vk_kernel *kernel = (fv_vk_kernel *)base;
-    fv_vk_device *device = (fv_vk_device *)base->device;
-    if (!fv_vk_late_done(device, "kernel"))
-        return;
+    fv_vk_kernel *kernel = object;
     if (kernel->pipeline)
         device->vk.DestroyPipeline(device->handle, kernel->pipeline, NULL);
     if (kernel->layout)
         device->vk.DestroyPipelineLayout(device->handle, kernel->layout, NULL);
     if (kernel->set_layout)
         device->vk.DestroyDescriptorSetLayout(device->handle, kernel->set_layout, NULL);
-    fv_free(base->device->host, kernel);
+    fv_free(device->base.host, kernel);
+}
+
+void fv_vk_kernel_destroy(fv_kernel *base)
+{
+    if (!base)
+        return;
+    fv_vk_kernel *kernel = (fv_vk_kernel *)base;
+    kernel->doomed = (fv_vk_doomed){.object = kernel, .release = release};
+    fv_vk_late_release((fv_vk_device *)base->device, &kernel->doomed);
 }

@@ -68,16 +68,14 @@ static void list_put_aside(fv_vk_device *device, fv_vk_list *list)
     pthread_mutex_unlock(&device->late_lock);
 }
 
-fovea_status fv_vk_late_reap(fv_vk_device *device, bool wait)
+/* With late_lock held. A list that is waited for in vain is the last one: the queue runs them in turn. */
+static fovea_status reap(fv_vk_device *device, bool wait)
 {
-    if (wait)
-        pthread_mutex_lock(&device->late_lock);
-    else if (pthread_mutex_trylock(&device->late_lock) != 0)
-        return FOVEA_OK;
     fovea_status first = FOVEA_OK;
     for (fv_vk_list **link = &device->late; *link;) {
         fv_vk_list *list = *link;
-        const fovea_status status = wait ? fv_vk_list_wait(device, list, 1) : fv_vk_list_poll(device, list);
+        const bool waits = wait && first == FOVEA_OK;
+        const fovea_status status = waits ? fv_vk_list_wait(device, list, 1) : fv_vk_list_poll(device, list);
         if (first == FOVEA_OK)
             first = status;
         if (status != FOVEA_OK && !atomic_load(&device->lost)) {
@@ -87,17 +85,47 @@ fovea_status fv_vk_late_reap(fv_vk_device *device, bool wait)
         *link = list->next;
         list_destroy(device, list);
     }
+    while (!device->late && device->doomed) {
+        fv_vk_doomed *doomed = device->doomed;
+        device->doomed = doomed->next;
+        doomed->release(device, doomed->object);
+    }
+    return first;
+}
+
+fovea_status fv_vk_late_reap(fv_vk_device *device, bool wait)
+{
+    if (wait)
+        pthread_mutex_lock(&device->late_lock);
+    else if (pthread_mutex_trylock(&device->late_lock) != 0)
+        return FOVEA_OK;
+    const fovea_status first = reap(device, wait);
     pthread_mutex_unlock(&device->late_lock);
     return first;
 }
 
-bool fv_vk_late_done(fv_vk_device *device, const char *object)
+void fv_vk_late_release(fv_vk_device *device, fv_vk_doomed *doomed)
 {
-    const fovea_status status = fv_vk_late_reap(device, true);
-    if (status == FOVEA_OK || atomic_load(&device->lost))
-        return true;
-    fv_log(device->base.host, FOVEA_LOG_ERROR, "vulkan: a %s may still be in use; it is left behind", object);
-    return false;
+    pthread_mutex_lock(&device->late_lock);
+    doomed->next = device->doomed;
+    device->doomed = doomed;
+    reap(device, false);
+    pthread_mutex_unlock(&device->late_lock);
+}
+
+void fv_vk_late_abandon(fv_vk_device *device)
+{
+    fv_host *host = device->base.host;
+    while (device->late) {
+        fv_vk_list *list = device->late;
+        device->late = list->next;
+        fv_free(host, list);
+    }
+    while (device->doomed) {
+        fv_vk_doomed *doomed = device->doomed;
+        device->doomed = doomed->next;
+        fv_free(host, doomed->object);
+    }
 }
 
 fovea_status fv_vk_execute(fv_device *base, const fv_command *commands, uint32_t count)

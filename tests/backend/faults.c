@@ -275,6 +275,33 @@ START_TEST(close_gives_up_after_the_timeout)
 }
 END_TEST
 
+/* What is destroyed while an execute's list is late waits for it, and goes with the device where that gives up. */
+START_TEST(close_gives_up_on_late_lists)
+{
+    bench b;
+    const fv_backend *backend = under_test.backend;
+    const long before = atomic_load(&under_test.memory.live);
+    fovea_device_params params = under_test.params;
+    params.timeout_ms = 50;
+    ck_assert_int_eq(bench_open(&b, &params), FOVEA_OK);
+    const fv_command fill = command_fill(b.source, 0, 4, 80);
+    const int32_t objects = under_test.fault.live();
+    under_test.fault.stall(true);
+    const fovea_status status = backend->execute(b.device, &fill, 1);
+    backend->buffer_destroy(b.source);
+    backend->buffer_destroy(b.target);
+    backend->buffer_destroy(b.staging);
+    backend->kernel_destroy(b.step);
+    const int32_t kept = under_test.fault.live();
+    backend->close(b.device);
+    under_test.fault.stall(false);
+    ck_assert_int_eq(status, FOVEA_TIMEOUT);
+    ck_assert_int_ge(kept, objects);
+    ck_assert_ptr_nonnull(strstr(under_test.last_message, "left behind"));
+    ck_assert_int_eq(atomic_load(&under_test.memory.live), before);
+}
+END_TEST
+
 /* ---- memory that is not coherent ------------------------------------------------------------- */
 
 START_TEST(memory_without_coherence_is_flushed_and_invalidated)
@@ -315,6 +342,7 @@ void add_fault_cases(Suite *suite)
         tcase_add_loop_test(tcase, execute_that_times_out_leaks_nothing, 0, 3);
         tcase_add_test(tcase, memory_without_coherence_is_flushed_and_invalidated);
         tcase_add_test(tcase, close_gives_up_after_the_timeout); /* leaves objects behind: last */
+        tcase_add_test(tcase, close_gives_up_on_late_lists);     /* leaves objects behind: last */
     }
     suite_add_tcase(suite, tcase);
 }

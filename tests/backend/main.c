@@ -1,6 +1,7 @@
 /* test_backend [device] [validation=0|1|2]: the conformance of one backend's device with src/backend.h.
  * device: an id such as "vulkan:0", or part of a driver's name such as "lavapipe" or "SwiftShader"; default
  * cpu. Exit 0 passed, 1 failed, 77 no such device here (1 where FOVEA_TEST_REQUIRE names it). */
+#include "runner.h"
 #include "suite.h"
 
 #include <stdio.h>
@@ -104,13 +105,7 @@ int main(int argc, char **argv)
     under_test.faults = under_test.kernels && fault_connect(&under_test.fault);
     printf("# %s: %s, %s %s%s\n", under_test.info.id, under_test.info.name, under_test.info.driver,
            under_test.info.driver_info, under_test.faults ? ", with the fault layer" : "");
-
-    SRunner *runner = srunner_create(make_suite());
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    const bool passed = run_suite(make_suite());
     fv_host_release(&under_test.host);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return passed ? EXIT_SUCCESS : EXIT_FAILURE;
 }

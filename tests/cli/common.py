@@ -14,24 +14,42 @@ try:
 except ImportError:  # the tests that need it skip
     numpy = None
 
-SKIP = 77
 DONE, FAILED, USAGE, UNSUPPORTED, NO_DEVICE = 0, 1, 2, 3, 77
 
 
+def required(*names):
+    """Whether FOVEA_TEST_REQUIRE names one of them, so that its absence is a failure."""
+    return any(name in os.environ.get("FOVEA_TEST_REQUIRE", "").split(",") for name in names)
+
+
+def skip(what, *names):
+    """Ends the script, before any test of it has begun: skipped, or failed where one of the names is required."""
+    print(f"{what}: " + ("but FOVEA_TEST_REQUIRE names it" if required(*names) else "skipped"))
+    sys.exit(1 if required(*names) else 77)
+
+
 def program(name):
-    """The path of a program that the build made; a build without it skips the whole test."""
-    path = os.environ.get("FOVEA_" + name.upper())
-    if not path:
-        print(f"skipped: FOVEA_{name.upper()} is not set")
-        sys.exit(SKIP)
-    return path
+    """The path of a program that the build made; None without it."""
+    return os.environ.get("FOVEA_" + name.upper())
 
 
-def main(needs_numpy=True):
+def need(*programs, needs_numpy=True):
+    """Skips the script where something is missing. Each calls it at its beginning."""
+    for name in programs:
+        if not program(name):
+            skip(f"FOVEA_{name.upper()} is not set")
     if needs_numpy and numpy is None:
-        print("skipped: this python3 has no numpy")
-        sys.exit(SKIP)
-    unittest.main(verbosity=1)
+        skip("this python3 has no numpy")
+
+
+def vulkan_ids():
+    """The ids of this machine's Vulkan devices; skips the script where there is none."""
+    text = subprocess.run([program("cli"), "info", "--json", "--no-cache"], capture_output=True, text=True,
+                          timeout=600, check=True).stdout
+    ids = [device["id"] for device in json.loads(text)["devices"] if device["id"].startswith("vulkan")]
+    if not ids:
+        skip("no Vulkan device", "lavapipe", "swiftshader")
+    return ids
 
 
 class ProgramTest(unittest.TestCase):

@@ -11,13 +11,11 @@ import unittest
 import common
 from common import DONE, FAILED, NO_DEVICE, USAGE
 
+common.need("cli", needs_numpy=False)
+
 FULL = "full" in sys.argv
 COMPARE = "/usr/share/benchmark/compare.py"
 RATES = ("fma_f32", "fma_f16", "fma_bf16", "exp2", "shared", "copy", "dispatch_s", "barrier_s", "submit_s")
-
-
-def required(name):
-    return name in os.environ.get("FOVEA_TEST_REQUIRE", "").split(",")
 
 
 class BenchTest(common.ProgramTest):
@@ -78,7 +76,7 @@ class Quick(BenchTest):
 
     def test_compare_tool(self):
         if not os.path.exists(COMPARE):
-            self.assertFalse(required("benchmark"), "FOVEA_TEST_REQUIRE names it")
+            self.assertFalse(common.required("benchmark"), "FOVEA_TEST_REQUIRE names it")
             self.skipTest("no compare.py of Google Benchmark")
         for name in ("a.json", "b.json"):
             self.bench("--device", "cpu", "--filter", "decode", "--seconds", "0.05", "--json", name)
@@ -106,18 +104,48 @@ class Quick(BenchTest):
         for name in ("bad.json", "other.json", "nosuch.json"):
             self.bench(*arguments, "--baseline", name, code=USAGE, says=["--baseline", name])
 
+    def test_stdout(self):
+        """What is written to standard output is alone there, and the table beside it."""
+        arguments = ["bench", "--device", "cpu", "--filter", "decode_d128_f16/", "--seconds", "0.05"]
+        self.bench(*arguments[1:], "--json", "old.json")
+
+        def run(*options, file=None):
+            return self.run_program(*arguments, *options) if file is None else subprocess.run(
+                [self.path, *arguments, *options], cwd=self.directory, stdout=file, stderr=subprocess.PIPE, text=True,
+                timeout=600)
+        name = "softmax/decode_d128_f16/cpu"
+        result = run("--json", "/dev/stdout", "--baseline", "old.json")
+        self.assertEqual(result.returncode, DONE, result.stderr)
+        self.assertEqual(json.loads(result.stdout)["benchmarks"][0]["name"], name)
+        self.assertIn("before_us", result.stderr)
+        self.assertIn("median_us", result.stderr)
+        result = run("--html", "/dev/stdout", "--json", "out.json")
+        self.assertTrue(result.stdout.startswith("<!doctype html>") and result.stdout.endswith("</html>\n"))
+        self.assertIn(name, result.stderr)
+        self.assertEqual(self.load()["benchmarks"][0]["name"], name)
+        for path in ("/dev/stdout", "same.json", "./same.json"):
+            with open(self.file("same.json"), "w") as file:
+                result = run("--json", path, file=file)
+            self.assertIn(name, result.stderr, path)
+            self.assertEqual(self.load("same.json")["benchmarks"][0]["name"], name)
+        result = run("--json", "/dev/stderr")
+        self.assertIn("median_us", result.stdout)
+        json.loads(result.stderr)
+        self.bench(*arguments[1:], "--json", "/dev/stdout", "--html", "/dev/fd/1", code=USAGE, says=["--html"])
+        self.assert_only("old.json", "out.json", "same.json")
+
     def test_tune(self):
         os.environ["XDG_CACHE_HOME"] = self.file("cache")
         self.addCleanup(os.environ.pop, "XDG_CACHE_HOME")
         result = self.bench("--device", "cpu", "--tune", "--seconds", "0.02", "--filter", "decode_d128_f16",
-                            says=["the planner's", "best"])
-        best = [line.split() for line in result.stdout.splitlines() if "best" in line]
-        self.assertEqual(len(best), 1)  # one kind of case, whatever its length
+                            says=["the planner's", "kept"])
+        kept = [line.split() for line in result.stdout.splitlines() if "kept" in line]
+        self.assertEqual(len(kept), 1)  # one kind of case, whatever its length
         entries = os.listdir(self.file("cache/fovea/entries"))
         self.assertEqual([name.split("-")[0] for name in entries], ["tuning"])
         again = self.bench("--device", "cpu", "--tune", "--seconds", "0.02", "--filter", "decode_d128_f16/").stdout
         chosen = [line.split() for line in again.splitlines() if "the planner's" in line]
-        self.assertEqual(chosen[0][2], best[0][2])
+        self.assertEqual(chosen[0][2], kept[0][2])
         for option in (["--no-cache"], ["--json", "x.json"], ["--html", "x.html"], ["--baseline", "x.json"]):
             self.bench("--tune", *option, code=USAGE, says=["--tune"])
 

@@ -1,9 +1,10 @@
-/* The benchmark's check: right outputs pass, and one wrong element in a sampled row does not. */
+/* What the benchmark decides: right outputs pass, and one wrong element in a sampled row does not; and which tile it
+ * prefers. */
 #include "bench.h"
 
 #include "ref.h"
+#include "runner.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,53 @@ START_TEST(inputs_are_uniform_and_the_same)
 }
 END_TEST
 
+static bench_result a_tile(uint32_t tile, double p10, double median)
+{
+    return (bench_result){.tile = tile, .timed = true, .wall = {.p10 = p10, .median = median}};
+}
+
+/* Tile 2 is the planner's: its runs differ by 10 %. */
+START_TEST(a_faster_tile_is_clearly_faster)
+{
+    bench_result tried[] = {a_tile(1, 1.3, 1.4), a_tile(2, 0.9, 1.0), a_tile(3, 0.5, 0.95), a_tile(4, 0.8, 0.93)};
+    ck_assert_ptr_eq(bench_faster_tile(tried, 4, 2), &tried[1]);
+    tried[3].wall.median = 0.9;
+    ck_assert_ptr_eq(bench_faster_tile(tried, 4, 2), &tried[1]);
+    tried[3].wall.median = 0.89;
+    ck_assert_ptr_eq(bench_faster_tile(tried, 4, 2), &tried[3]);
+    tried[0].wall.median = 0.88;
+    ck_assert_ptr_eq(bench_faster_tile(tried, 4, 2), &tried[0]);
+    tried[0].timed = tried[3].timed = false;
+    ck_assert_ptr_eq(bench_faster_tile(tried, 4, 2), &tried[1]);
+}
+END_TEST
+
+START_TEST(a_tile_that_was_not_timed_is_not_kept)
+{
+    bench_result tried[] = {a_tile(1, 1.3, 1.4), a_tile(2, 0.9, 1.0), a_tile(3, 1.1, 1.2)};
+    tried[1].timed = false; /* its times are stale */
+    ck_assert_ptr_eq(bench_faster_tile(tried, 3, 2), &tried[2]);
+    ck_assert_ptr_eq(bench_faster_tile(tried, 3, 9), &tried[2]);
+    tried[0].timed = tried[2].timed = false;
+    ck_assert_ptr_null(bench_faster_tile(tried, 3, 2));
+    ck_assert_ptr_null(bench_faster_tile(NULL, 0, 2));
+}
+END_TEST
+
+/* Where the device keeps time its clock counts, and the host's does not. */
+START_TEST(the_devices_clock_counts)
+{
+    bench_result tried[] = {a_tile(1, 0.9, 1.0), a_tile(2, 0.1, 0.1)};
+    for (int i = 0; i < 2; i++) {
+        tried[i].on_device = true;
+        tried[i].own = (bench_times){.p10 = 1.0, .median = i + 1.0};
+    }
+    ck_assert_ptr_eq(bench_faster_tile(tried, 2, 1), &tried[0]);
+    tried[1].own.median = 0.5;
+    ck_assert_ptr_eq(bench_faster_tile(tried, 2, 1), &tried[1]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("bench");
@@ -116,11 +164,10 @@ int main(void)
     tcase_add_loop_test(c, wrong_output_fails, 0, 6);
     tcase_add_test(c, inputs_are_uniform_and_the_same);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    c = tcase_create("tune");
+    tcase_add_test(c, a_faster_tile_is_clearly_faster);
+    tcase_add_test(c, a_tile_that_was_not_timed_is_not_kept);
+    tcase_add_test(c, the_devices_clock_counts);
+    suite_add_tcase(suite, c);
+    return !run_suite(suite);
 }

@@ -3,23 +3,13 @@ import json
 import os
 import shutil
 import stat
-import subprocess
-import sys
+import unittest
 
 import common
 import test_run
 from common import DONE, numpy
 
-if numpy is None:
-    print("skipped: this python3 has no numpy")
-    sys.exit(common.SKIP)
-
-
-def find_device():
-    text = subprocess.run([common.program("cli"), "info", "--json", "--no-cache"], capture_output=True, text=True,
-                          timeout=600, check=True).stdout
-    ids = [device["id"] for device in json.loads(text)["devices"]]
-    return next((name for name in ids if name.startswith("vulkan")), None)
+DEVICE = common.vulkan_ids()[0]
 
 
 class Cache(test_run.RunTest):
@@ -170,10 +160,5 @@ class Cache(test_run.RunTest):
         self.assertEqual([n for n in self.names() if n.endswith(".new")], [])
 
 
-DEVICE = find_device()
-
 if __name__ == "__main__":
-    if not DEVICE:
-        print("skipped: no Vulkan device")
-        sys.exit(1 if os.environ.get("FOVEA_TEST_REQUIRE") else common.SKIP)
-    common.main()
+    unittest.main(verbosity=1)

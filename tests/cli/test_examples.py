@@ -3,12 +3,13 @@ import base64
 import os
 import re
 import sys
+import unittest
 
 import common
 from common import DONE, FAILED, NO_DEVICE, USAGE, numpy
 
-if numpy is not None:
-    import image
+common.need("first", "speed")
+import image  # needs numpy
 
 PHOTOGRAPH = os.environ.get("FOVEA_PHOTOGRAPH") or \
     "/usr/share/matplotlib/mpl-data/sample_data/grace_hopper.jpg"
@@ -58,6 +59,7 @@ class Speed(common.ProgramTest):
         self.expect(NO_DEVICE, "--device", "nosuch", says=["no such device"])
 
 
+@unittest.skipUnless(common.program("denoise"), "FOVEA_DENOISE is not set")
 class Denoise(common.ProgramTest):
     name = "denoise"
     prefix = "denoise: "
@@ -214,4 +216,4 @@ class Denoise(common.ProgramTest):
 LEVEL = [sys.argv.pop(1)] if len(sys.argv) > 1 and sys.argv[1] in ("quick", "full") else ["quick"]
 
 if __name__ == "__main__":
-    common.main()
+    unittest.main(verbosity=1)

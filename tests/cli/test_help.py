@@ -5,6 +5,8 @@ import unittest
 import common
 from common import DONE, NO_DEVICE, USAGE
 
+common.need("cli", needs_numpy=False)
+
 
 class Help(common.ProgramTest):
     def test_every_help(self):
@@ -102,4 +104,4 @@ class Info(common.ProgramTest):
 
 
 if __name__ == "__main__":
-    common.main(needs_numpy=False)
+    unittest.main(verbosity=1)

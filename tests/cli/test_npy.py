@@ -3,9 +3,12 @@ import io
 import os
 import random
 import struct
+import unittest
 
 import common
 from common import DONE, USAGE, numpy
+
+common.need("cli")
 
 GOOD = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 3, 2), }"
 DATA = bytes(range(24))
@@ -142,4 +145,4 @@ class Files(common.ProgramTest):
 
 
 if __name__ == "__main__":
-    common.main()
+    unittest.main(verbosity=1)

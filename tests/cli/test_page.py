@@ -5,10 +5,13 @@ import hashlib
 import json
 import os
 import re
+import unittest
 
 import common
 import page_samples
 from common import DONE, FAILED, USAGE
+
+common.need("cli", needs_numpy=False)
 
 DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.S)
 
@@ -156,4 +159,4 @@ class Page(common.ProgramTest):
 
 
 if __name__ == "__main__":
-    common.main(needs_numpy=False)
+    unittest.main(verbosity=1)

@@ -12,6 +12,10 @@ import common
 import page_samples
 from common import DONE
 
+common.need("cli", needs_numpy=False)
+if not browser.PATH:
+    common.skip("no chromium on this machine", "chromium")
+
 PHONE, SMALL, DESK = (390, 844), (360, 640), (1280, 900)
 
 # What the page holds, as a reader's program sees it.
@@ -29,6 +33,8 @@ READ = """(() => {
     results: [...document.querySelectorAll("#results tbody tr")].map(cells).filter((row) => row.length > 1),
     ratios: [...document.querySelectorAll("#comparison table tr")].map(cells),
     failures: [...document.querySelectorAll("#failures tbody tr")].map(cells),
+    leftOut: [...document.querySelectorAll("#left-out tbody tr")].map(cells),
+    labels: [...document.querySelector("#machines table")?.tHead.rows[0].cells ?? []].map((one) => one.textContent),
     warnings: [...document.querySelectorAll("#warnings li")].map((one) => one.textContent),
     title: document.title,
   };
@@ -142,9 +148,11 @@ class Browser(common.ProgramTest):
 
     def check_failures(self, page, results):
         failures = [one for result in results for one in result["context"].get("failures", [])]
-        expected = [[seen(one["name"]), seen(one["message"])] for one in failures]
-        self.assertEqual([[cell[0] for cell in cells[:2]] for cells in page["failures"]], expected)
-        self.assertEqual(page["sections"]["failures"], bool(expected))
+        for section, name, left_out in (("failures", "failures", False), ("left-out", "leftOut", True)):
+            expected = [[seen(one["name"]), seen(one["message"])] for one in failures
+                        if one["message"].startswith("left out") == left_out]
+            self.assertEqual([[cell[0] for cell in cells[:2]] for cells in page[name]], expected)
+            self.assertEqual(page["sections"][section], bool(expected))
 
     def test_samples(self):
         for name, results in page_samples.samples().items():
@@ -197,6 +205,26 @@ class Browser(common.ProgramTest):
         self.assertEqual(table[-1], ["Geometric mean", "", "", "4.00\u00d7"])
         self.assertIn("(before)", page["title"])
         self.assertIn("(after)", page["title"])
+
+    def test_cost_too_small_to_see(self):
+        result = page_samples.result([("vulkan:0", "gpu")], 1)
+        result["context"]["devices"][0]["rates"].update(barrier_s=0, dispatch_s=-1)
+        self.assertIn("0\u00a0s", self.open(self.make([result]))["text"])
+
+    def test_namesakes(self):
+        """Devices of one name are told apart by what differs and says something."""
+        def labels(*results):
+            return [name.split(": ", 1)[1] for name in self.open(self.make(list(results)))["labels"][1:]]
+        device = ("vulkan:0", "gpu", "GPU")
+        one, two = page_samples.result([device], 1), page_samples.result([device], 1)
+        two["context"]["devices"][0]["driver_info"] = "Mesa 25"
+        self.assertEqual(labels(one, two)[1], "GPU (Mesa 25)")
+        elsewhere = page_samples.result([("vulkan:1", "gpu", "GPU")], 1, host="other")
+        self.assertEqual(labels(one, elsewhere), ["GPU (bench-7)", "GPU (other)"])
+        unknown = page_samples.result([("vulkan:1", "gpu", "GPU")], 1, commit="unknown")
+        self.assertEqual(labels(one, unknown), ["GPU (result-0.json)", "GPU (result-1.json)"])
+        both = page_samples.result([device, ("vulkan:1", "gpu", "GPU")], 1)
+        self.assertEqual(labels(both), ["GPU (vulkan:0)", "GPU (vulkan:1)"])
 
     def test_ratios_of_one_clock(self):
         """A device without time stamps is compared by wall time, of the other one too."""
@@ -277,6 +305,4 @@ class Browser(common.ProgramTest):
 
 
 if __name__ == "__main__":
-    common.program("cli")
-    browser.find()
     unittest.main(verbosity=1)

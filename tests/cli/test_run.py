@@ -2,9 +2,12 @@
 import json
 import os
 import stat
+import unittest
 
 import common
 from common import DONE, FAILED, NO_DEVICE, UNSUPPORTED, USAGE, from_bf16, numpy, reference, to_bf16, worst
+
+common.need("cli")
 
 FILES = ("--q", "q.npy", "--k", "k.npy", "--v", "v.npy", "--out", "o.npy")
 
@@ -316,4 +319,4 @@ class Refusals(RunTest):
 
 
 if __name__ == "__main__":
-    common.main()
+    unittest.main(verbosity=1)

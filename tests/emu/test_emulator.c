@@ -2,7 +2,8 @@
  * reported with the kernel, the place and the reason. */
 #include "emu.h"
 
-#include <check.h>
+#include "runner.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -392,10 +393,5 @@ int main(void)
     tcase_add_test(cases, long_list);
     tcase_add_test(cases, wrong_descriptors);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return !run_suite(suite);
 }

@@ -27,7 +27,8 @@
     X(PipelineCache)       \
     X(DescriptorPool)      \
     X(CommandPool)         \
-    X(Fence)
+    X(Fence)               \
+    X(QueryPool)
 
 #define FAULT_CALLS(X)              \
     X(CreateInstance)               \
@@ -53,6 +54,8 @@
     X(BeginCommandBuffer)           \
     X(EndCommandBuffer)             \
     X(CreateFence)                  \
+    X(CreateQueryPool)              \
+    X(GetQueryPoolResults)          \
     X(ResetFences)                  \
     X(GetFenceStatus)               \
     X(WaitForFences)                \
@@ -75,6 +78,7 @@ typedef struct fault_control {
     uint32_t (*fired)(void);            /* how often the armed fault has struck since `arm` */
     uint32_t (*calls)(fault_call call); /* calls since the library was loaded */
     uint32_t (*cached)(void);           /* vkCreateComputePipelines with a pipeline cache, of all calls of it */
+    void (*stall)(bool on);             /* while on no work ends: waits last their whole timeout */
     void (*hide_coherent)(bool hide);   /* instances made from now on show no host-coherent memory */
     int32_t (*live)(void);              /* Vulkan objects alive, instances and devices included */
 } fault_control;

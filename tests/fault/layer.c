@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -19,7 +20,7 @@ static struct {
     VkResult result;
     uint32_t calls[FAULT_CALL_COUNT], cached;
     int32_t live;
-    bool hide_coherent;
+    bool hide_coherent, stalled;
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 EXPORT void fault_arm(fault_call call, uint32_t skip, int32_t result, uint32_t times);
@@ -29,6 +30,7 @@ EXPORT uint32_t fault_calls(fault_call call);
 EXPORT uint32_t fault_cached(void);
 EXPORT int32_t fault_live(void);
 EXPORT void fault_hide_coherent(bool hide);
+EXPORT void fault_stall(bool on);
 
 void fault_arm(fault_call call, uint32_t skip, int32_t result, uint32_t times)
 {
@@ -87,6 +89,21 @@ void fault_hide_coherent(bool hide)
     pthread_mutex_lock(&state.lock);
     state.hide_coherent = hide;
     pthread_mutex_unlock(&state.lock);
+}
+
+void fault_stall(bool on)
+{
+    pthread_mutex_lock(&state.lock);
+    state.stalled = on;
+    pthread_mutex_unlock(&state.lock);
+}
+
+static bool is_stalled(void)
+{
+    pthread_mutex_lock(&state.lock);
+    const bool stalled = state.stalled;
+    pthread_mutex_unlock(&state.lock);
+    return stalled;
 }
 
 static void born(bool yes)
@@ -170,6 +187,9 @@ typedef struct instance_table {
     X(EndCommandBuffer)             \
     X(CreateFence)                  \
     X(DestroyFence)                 \
+    X(CreateQueryPool)              \
+    X(DestroyQueryPool)             \
+    X(GetQueryPoolResults)          \
     X(ResetFences)                  \
     X(GetFenceStatus)               \
     X(WaitForFences)                \
@@ -234,6 +254,14 @@ static device_table *enter(const void *handle, fault_call call, VkResult *result
     if (result != VK_SUCCESS)                                  \
     return result
 
+/* A call that fails or goes on as it is. */
+#define FORWARD(name, handle, parameters, arguments)           \
+    static VKAPI_ATTR VkResult VKAPI_CALL on_##name parameters \
+    {                                                          \
+        ENTER(handle, name);                                   \
+        return next->name arguments;                           \
+    }
+
 #define CREATE_AS(create, destroy, Type, Info)                                                           \
     static VKAPI_ATTR VkResult VKAPI_CALL on_##create(VkDevice device, const Info *info,                 \
                                                       const VkAllocationCallbacks *callbacks, Type *out) \
@@ -269,13 +297,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL on_CreateComputePipelines(VkDevice device,
     return result;
 }
 
-static VKAPI_ATTR VkResult VKAPI_CALL on_GetPipelineCacheData(VkDevice device, VkPipelineCache cache, size_t *size,
-                                                              void *out)
-{
-    ENTER(device, GetPipelineCacheData);
-    return next->GetPipelineCacheData(device, cache, size, out);
-}
-
+FORWARD(GetPipelineCacheData, device, (VkDevice device, VkPipelineCache cache, size_t *size, void *out),
+        (device, cache, size, out))
 static VKAPI_ATTR void VKAPI_CALL on_DestroyPipeline(VkDevice device, VkPipeline pipeline,
                                                      const VkAllocationCallbacks *callbacks)
 {
@@ -283,94 +306,47 @@ static VKAPI_ATTR void VKAPI_CALL on_DestroyPipeline(VkDevice device, VkPipeline
     find_device(key_of(device))->DestroyPipeline(device, pipeline, callbacks);
 }
 
-static VKAPI_ATTR VkResult VKAPI_CALL on_MapMemory(VkDevice device, VkDeviceMemory memory, VkDeviceSize offset,
-                                                   VkDeviceSize size, VkMemoryMapFlags flags, void **out)
-{
-    ENTER(device, MapMemory);
-    return next->MapMemory(device, memory, offset, size, flags, out);
-}
-
-static VKAPI_ATTR VkResult VKAPI_CALL on_FlushMappedMemoryRanges(VkDevice device, uint32_t count,
-                                                                 const VkMappedMemoryRange *ranges)
-{
-    ENTER(device, FlushMappedMemoryRanges);
-    return next->FlushMappedMemoryRanges(device, count, ranges);
-}
-
-static VKAPI_ATTR VkResult VKAPI_CALL on_InvalidateMappedMemoryRanges(VkDevice device, uint32_t count,
-                                                                      const VkMappedMemoryRange *ranges)
-{
-    ENTER(device, InvalidateMappedMemoryRanges);
-    return next->InvalidateMappedMemoryRanges(device, count, ranges);
-}
-
-static VKAPI_ATTR VkResult VKAPI_CALL on_BindBufferMemory(VkDevice device, VkBuffer buffer, VkDeviceMemory memory,
-                                                          VkDeviceSize offset)
-{
-    ENTER(device, BindBufferMemory);
-    return next->BindBufferMemory(device, buffer, memory, offset);
-}
-
-static VKAPI_ATTR VkResult VKAPI_CALL on_AllocateDescriptorSets(VkDevice device,
-                                                                const VkDescriptorSetAllocateInfo *info,
-                                                                VkDescriptorSet *out)
-{
-    ENTER(device, AllocateDescriptorSets);
-    return next->AllocateDescriptorSets(device, info, out);
-}
-
-static VKAPI_ATTR VkResult VKAPI_CALL on_ResetCommandPool(VkDevice device, VkCommandPool pool,
-                                                          VkCommandPoolResetFlags flags)
-{
-    ENTER(device, ResetCommandPool);
-    return next->ResetCommandPool(device, pool, flags);
-}
-
-static VKAPI_ATTR VkResult VKAPI_CALL on_AllocateCommandBuffers(VkDevice device,
-                                                                const VkCommandBufferAllocateInfo *info,
-                                                                VkCommandBuffer *out)
-{
-    ENTER(device, AllocateCommandBuffers);
-    return next->AllocateCommandBuffers(device, info, out);
-}
-
-static VKAPI_ATTR VkResult VKAPI_CALL on_BeginCommandBuffer(VkCommandBuffer commands,
-                                                            const VkCommandBufferBeginInfo *info)
-{
-    ENTER(commands, BeginCommandBuffer);
-    return next->BeginCommandBuffer(commands, info);
-}
-
-static VKAPI_ATTR VkResult VKAPI_CALL on_EndCommandBuffer(VkCommandBuffer commands)
-{
-    ENTER(commands, EndCommandBuffer);
-    return next->EndCommandBuffer(commands);
-}
-
-static VKAPI_ATTR VkResult VKAPI_CALL on_ResetFences(VkDevice device, uint32_t count, const VkFence *fences)
-{
-    ENTER(device, ResetFences);
-    return next->ResetFences(device, count, fences);
-}
-
+FORWARD(MapMemory, device,
+        (VkDevice device, VkDeviceMemory memory, VkDeviceSize offset, VkDeviceSize size, VkMemoryMapFlags flags,
+         void **out),
+        (device, memory, offset, size, flags, out))
+FORWARD(FlushMappedMemoryRanges, device, (VkDevice device, uint32_t count, const VkMappedMemoryRange *ranges),
+        (device, count, ranges))
+FORWARD(InvalidateMappedMemoryRanges, device, (VkDevice device, uint32_t count, const VkMappedMemoryRange *ranges),
+        (device, count, ranges))
+FORWARD(BindBufferMemory, device, (VkDevice device, VkBuffer buffer, VkDeviceMemory memory, VkDeviceSize offset),
+        (device, buffer, memory, offset))
+FORWARD(AllocateDescriptorSets, device,
+        (VkDevice device, const VkDescriptorSetAllocateInfo *info, VkDescriptorSet *out), (device, info, out))
+FORWARD(ResetCommandPool, device, (VkDevice device, VkCommandPool pool, VkCommandPoolResetFlags flags),
+        (device, pool, flags))
+FORWARD(AllocateCommandBuffers, device,
+        (VkDevice device, const VkCommandBufferAllocateInfo *info, VkCommandBuffer *out), (device, info, out))
+FORWARD(BeginCommandBuffer, commands, (VkCommandBuffer commands, const VkCommandBufferBeginInfo *info),
+        (commands, info))
+FORWARD(EndCommandBuffer, commands, (VkCommandBuffer commands), (commands))
+FORWARD(ResetFences, device, (VkDevice device, uint32_t count, const VkFence *fences), (device, count, fences))
+FORWARD(GetQueryPoolResults, device,
+        (VkDevice device, VkQueryPool pool, uint32_t first, uint32_t count, size_t size, void *out, VkDeviceSize stride,
+         VkQueryResultFlags flags),
+        (device, pool, first, count, size, out, stride, flags))
+FORWARD(QueueSubmit, queue, (VkQueue queue, uint32_t count, const VkSubmitInfo *infos, VkFence fence),
+        (queue, count, infos, fence))
 static VKAPI_ATTR VkResult VKAPI_CALL on_GetFenceStatus(VkDevice device, VkFence fence)
 {
     ENTER(device, GetFenceStatus);
-    return next->GetFenceStatus(device, fence);
+    return is_stalled() ? VK_NOT_READY : next->GetFenceStatus(device, fence);
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL on_WaitForFences(VkDevice device, uint32_t count, const VkFence *fences,
                                                        VkBool32 all, uint64_t timeout)
 {
     ENTER(device, WaitForFences);
-    return next->WaitForFences(device, count, fences, all, timeout);
-}
-
-static VKAPI_ATTR VkResult VKAPI_CALL on_QueueSubmit(VkQueue queue, uint32_t count, const VkSubmitInfo *infos,
-                                                     VkFence fence)
-{
-    ENTER(queue, QueueSubmit);
-    return next->QueueSubmit(queue, count, infos, fence);
+    const struct timespec whole = {.tv_sec = (time_t)(timeout / 1000000000u), .tv_nsec = (long)(timeout % 1000000000u)};
+    if (!is_stalled())
+        return next->WaitForFences(device, count, fences, all, timeout);
+    nanosleep(&whole, NULL);
+    return VK_TIMEOUT;
 }
 
 /* ---- devices and instances ------------------------------------------------------------------- */

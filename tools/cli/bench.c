@@ -32,9 +32,11 @@ static void print_help(void)
         "  --longest S      leave out cases of which one run may take longer (5)\n"
         "  --json FILE      write the results in Google Benchmark's format\n"
         "  --html FILE      write them as one HTML page\n"
+        "                   a FILE that is standard output, such as /dev/stdout, sends the tables to standard error\n"
         "  --baseline FILE  print the ratio to the times of such a file\n"
         "  --no-cache       neither read nor write the user's cache of kernels\n"
-        "  --tune           time every tile that the planner could choose instead, and keep the fastest in the cache\n"
+        "  --tune           time every tile that the planner could choose instead, and keep in the cache the fastest\n"
+        "                   whose median lies below the 10th percentile of the planner's own; else the planner's\n"
         "  --list           print the names of the cases, without running any\n"
         "  --help           this text\n"
         "\n"
@@ -331,20 +333,58 @@ static int write_json(const json_t *root, const char *path)
     return code;
 }
 
-static int write_results(const bench_list *list, const bench_options *options, const json_t *baseline)
+/* Standard output goes where descriptor *other does, and the other way round. */
+static void swap_stdout(int *other)
+{
+    fflush(stdout);
+    const int before = dup(STDOUT_FILENO);
+    if (before < 0 || dup2(*other, STDOUT_FILENO) < 0) {
+        close(before);
+        return;
+    }
+    close(*other);
+    *other = before;
+}
+
+static bool writes_to_stdout(const bench_options *options)
+{
+    return (options->json && output_is_stdout(options->json)) || (options->html && output_is_stdout(options->html));
+}
+
+/* `aside`: where standard output led to, while it is standard error; below 0: it was left alone. */
+static int write_results(const bench_list *list, const bench_options *options, const json_t *baseline, int *aside)
 {
     int code = CLI_DONE;
     json_t *root = bench_json(list, options);
     if (!root)
         return cli_fail(CLI_FAILED, "bench: out of memory");
+    if (*aside >= 0)
+        swap_stdout(aside);
     if (options->json)
         code = write_json(root, options->json);
     if (code == CLI_DONE && options->html)
         code = page_write_file(options->html, &root, NULL, 1);
+    if (*aside >= 0)
+        swap_stdout(aside);
     if (code == CLI_DONE && baseline)
         bench_compare(root, baseline);
     json_decref(root);
     return code;
+}
+
+/* Runs all and writes the files. Where one of them is standard output, the tables go to standard error. */
+static int run_and_write(bench_list *list, const bench_options *options, const json_t *baseline)
+{
+    int aside = writes_to_stdout(options) ? dup(STDERR_FILENO) : -1;
+    if (aside >= 0)
+        swap_stdout(&aside);
+    const int ran = run_all(list, options);
+    const int wrote = write_results(list, options, baseline, &aside);
+    if (aside >= 0) {
+        swap_stdout(&aside);
+        close(aside);
+    }
+    return ran != CLI_DONE ? ran : wrote;
 }
 
 static int bench_with(const bench_options *options, bool list_only, const json_t *baseline)
@@ -364,9 +404,7 @@ static int bench_with(const bench_options *options, bool list_only, const json_t
         for (size_t i = 0; i < list.count; i++)
             puts(list.results[i].name);
     } else if (code == CLI_DONE) {
-        const int ran = run_all(&list, options);
-        const int wrote = write_results(&list, options, baseline);
-        code = ran != CLI_DONE ? ran : wrote;
+        code = run_and_write(&list, options, baseline);
     }
     free(list.results);
     return code;
@@ -394,6 +432,9 @@ int bench_main(int argc, char **argv)
                         "--baseline");
     if (code == CLI_DONE && options.json && options.html && output_same(options.json, options.html))
         code = cli_fail(CLI_USAGE, "--json and --html name the same file %s", options.html);
+    if (code == CLI_DONE && options.json && options.html && output_is_stdout(options.json) &&
+        output_is_stdout(options.html))
+        code = cli_fail(CLI_USAGE, "--json and --html cannot both go to standard output");
     json_t *baseline = NULL;
     if (code == CLI_DONE && options.baseline) { /* before --json may take its place */
         baseline = bench_load_baseline(options.baseline);

@@ -77,8 +77,8 @@ void bench_catch_interrupts(void);
 
 /* ---- bench_tune.c: the tiles of a device */
 
-/* Times every candidate tile for every kind of case of the suite, and makes the fastest right one the planner's choice,
- * through the device's cache. */
+/* Times every candidate tile for every kind of case of the suite, and makes the one of bench_faster_tile the planner's
+ * choice, through the device's cache. */
 int bench_tune(session *s, const bench_options *options, bench_result *results, size_t count);
 
 /* The operator of a case. */
@@ -93,6 +93,14 @@ void bench_fill(unsigned char *bytes, uint64_t size, fovea_dtype dtype, uint64_t
 bool bench_check(const test_case *c, unsigned char *const data[FOVEA_O + 1], bool gpu, bench_result *result);
 
 /* ---- bench_report.c: figures made of times */
+
+/* The times that count: the device's clock, where it is known. */
+const bench_times *bench_clock(const bench_result *result);
+
+/* Of `count` tiles that were tried for one case, the one to prefer: the planner's (its `tile` is `chosen`), unless the
+ * median of the fastest lies below the planner's 10th percentile, beyond what its own runs differ by, or the planner's
+ * was not timed. NULL: none was timed. */
+const bench_result *bench_faster_tile(const bench_result *tried, uint32_t count, uint32_t chosen);
 
 /* FLOP/s, by the device's clock where it is known. */
 double bench_flops_per_s(const bench_result *result);

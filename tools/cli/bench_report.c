@@ -1,13 +1,32 @@
-/* Figures made of times, and the tables that show them. */
+/* Figures and choices made of times, and the tables that show them. */
 #include "bench.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+const bench_times *bench_clock(const bench_result *result)
+{
+    return result->on_device ? &result->own : &result->wall;
+}
+
 double bench_flops_per_s(const bench_result *result)
 {
-    return (double)result->report.flops / (result->on_device ? result->own.median : result->wall.median);
+    return (double)result->report.flops / bench_clock(result)->median;
+}
+
+const bench_result *bench_faster_tile(const bench_result *tried, uint32_t count, uint32_t chosen)
+{
+    const bench_result *own = NULL, *fastest = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!tried[i].timed)
+            continue;
+        if (!fastest || bench_clock(&tried[i])->median < bench_clock(fastest)->median)
+            fastest = &tried[i];
+        if (tried[i].tile == chosen)
+            own = &tried[i];
+    }
+    return own && !(bench_clock(fastest)->median < bench_clock(own)->p10) ? own : fastest;
 }
 
 double bench_peak(const bench_result *result)
@@ -42,22 +61,16 @@ double bench_attainable(const bench_result *result, const char **out_bound)
     return (double)report->flops / longest;
 }
 
-/* The first one fits: a report lists the kernels of few rows first, each use with all keys at once before slices. */
+/* The last one: a report lists the kernels for few rows first, and others only where the most rows are more. */
 const fovea_kernel_report *bench_kernel(const bench_result *result)
 {
     const fovea_op_report *report = &result->report;
     const bool direct = report->dispatches == report->query_slices;
-    const uint64_t rows = (uint64_t)result->c->seq_q * result->c->heads_q;
     const fovea_kernel_report *found = &report->kernels[0];
     for (uint32_t i = 0; i < report->kernel_count; i++) {
         const fovea_kernel_report *kernel = &report->kernels[i];
-        const bool is_direct = strstr(kernel->name, "direct") != NULL;
-        const bool is_state = strstr(kernel->name, "state") != NULL;
-        if (direct ? is_direct : is_state) {
+        if (strstr(kernel->name, direct ? "direct" : "state"))
             found = kernel;
-            if (rows <= kernel->rows || strstr(kernel->use, "at most") == NULL)
-                break;
-        }
     }
     return found;
 }

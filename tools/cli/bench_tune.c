@@ -1,4 +1,4 @@
-/* fovea bench --tune: which candidate tile is the fastest, for each kind of case. */
+/* fovea bench --tune: which candidate tile to prefer, for each kind of case. */
 #include "bench.h"
 
 #include <stdio.h>
@@ -36,22 +36,17 @@ static int count_candidates(session *s, const bench_result *result, uint32_t *ou
     return status == FOVEA_OK ? CLI_DONE : session_fail(s, status, result->name);
 }
 
-static double seconds_of(const bench_result *result)
-{
-    return result->on_device ? result->own.median : result->wall.median;
-}
-
-static int prefer(session *s, const bench_result *best)
+static int prefer(session *s, const bench_result *kept)
 {
     fovea_op *op = NULL;
-    fovea_status status = bench_make_op(s, best, &op);
+    fovea_status status = bench_make_op(s, kept, &op);
     if (status == FOVEA_OK)
         status = fovea_op_prefer(op);
     fovea_op_destroy(op);
-    return status == FOVEA_OK ? CLI_DONE : session_fail(s, status, best->name);
+    return status == FOVEA_OK ? CLI_DONE : session_fail(s, status, kept->name);
 }
 
-static void print_candidates(const bench_result *tried, uint32_t count, uint32_t chosen, const bench_result *best)
+static void print_candidates(const bench_result *tried, uint32_t count, uint32_t chosen, const bench_result *kept)
 {
     for (uint32_t i = 0; i < count; i++) {
         const bench_result *t = &tried[i];
@@ -62,7 +57,7 @@ static void print_candidates(const bench_result *tried, uint32_t count, uint32_t
         }
         const fovea_kernel_report *kernel = bench_kernel(t);
         printf("%4ux%-4u %-9s %12.1f us%s%s\n", kernel->rows, kernel->keys, fovea_tier_name(kernel->tier),
-               seconds_of(t) * 1e6, t->tile == chosen ? "  the planner's" : "", t == best ? "  best" : "");
+               bench_clock(t)->median * 1e6, t->tile == chosen ? "  the planner's" : "", t == kept ? "  kept" : "");
     }
     fflush(stdout);
 }
@@ -81,12 +76,9 @@ static int tune_case(session *s, const bench_options *options, const bench_resul
         code = bench_time_group(s, options, &tried[i], count - i < BENCH_GROUP ? count - i : BENCH_GROUP);
     if (code != CLI_DONE)
         return code;
-    const bench_result *best = NULL;
-    for (uint32_t i = 0; i < count; i++)
-        if (tried[i].timed && (!best || seconds_of(&tried[i]) < seconds_of(best)))
-            best = &tried[i];
-    print_candidates(tried, count, chosen, best);
-    return best && !bench_interrupted() ? prefer(s, best) : CLI_DONE;
+    const bench_result *kept = bench_faster_tile(tried, count, chosen);
+    print_candidates(tried, count, chosen, kept);
+    return kept && !bench_interrupted() ? prefer(s, kept) : CLI_DONE;
 }
 
 int bench_tune(session *s, const bench_options *options, bench_result *results, size_t count)

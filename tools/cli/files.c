@@ -110,6 +110,13 @@ bool output_same(const char *a, const char *b)
     return of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino && strcmp(base_of(a), base_of(b)) == 0;
 }
 
+bool output_is_stdout(const char *path)
+{
+    struct stat of_path, of_stdout;
+    return stat(path, &of_path) == 0 && fstat(STDOUT_FILENO, &of_stdout) == 0 && of_path.st_dev == of_stdout.st_dev &&
+           of_path.st_ino == of_stdout.st_ino;
+}
+
 /* A stream on a new file beside file->target, whose name goes to file->temporary. */
 static FILE *open_beside(output_file *file)
 {

@@ -25,6 +25,9 @@ int output_check(const char *path);
 /* Whether one file would take the place of the other, whatever the spelling. Devices and pipes take both. */
 bool output_same(const char *a, const char *b);
 
+/* Whether it is where standard output goes: a file, a pipe or a device. */
+bool output_is_stdout(const char *path);
+
 /* Opens it beside its place. `path` lives until the end. */
 int output_open(output_file *file, const char *path);
 

@@ -101,9 +101,8 @@ function drawAxes(area, x, y) {
     for (const tick of thinned(x.scale.ticks, x.scale.place, 54)) {
         const at = x.scale.place(tick);
         drawn.append(line([at, area.top], [at, area.bottom], "grid"));
-        const last = area.right - at < 16; /* else its label would leave the plot */
-        const place = last ? {"text-anchor": "end"} : {"text-anchor": "middle"};
-        drawn.append(label(last ? area.right + 12 : at, area.bottom + 15, x.show(tick), place));
+        const most = area.right + 12 - 3.3 * x.show(tick).length; /* beyond, a label would leave the plot */
+        drawn.append(label(Math.min(at, most), area.bottom + 15, x.show(tick), {"text-anchor": "middle"}));
     }
     for (const tick of thinned(y.scale.ticks, y.scale.place, 16)) {
         const at = y.scale.place(tick);

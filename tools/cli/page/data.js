@@ -167,7 +167,7 @@ function describe(row) {
 function addDevice(run, info) {
     const device = {run, info, id: text(info.id) || MISSING, rates: new Map(), rows: []};
     for (const [name, value] of Object.entries(info.rates || {})) {
-        if (positive(value) !== null)
+        if (number(value) !== null && value >= 0) /* a cost may be too small to be seen */
             device.rates.set(name, value);
     }
     run.devices.push(device);
@@ -178,7 +178,9 @@ function addDevice(run, info) {
 function readRun({name, result}) {
     const run = {name: text(name), context: result.context, devices: [], rows: []};
     list(run.context.devices).forEach((info) => addDevice(run, info));
-    run.failures = list(run.context.failures);
+    const without = list(run.context.failures);
+    run.leftOut = without.filter((one) => /^left out\b/.test(one.message));
+    run.failures = without.filter((one) => !run.leftOut.includes(one));
     for (const bench of result.benchmarks) {
         const id = text(bench.device) || MISSING;
         const device = run.devices.find((known) => known.id === id) || addDevice(run, {id});
@@ -187,16 +189,27 @@ function readRun({name, result}) {
     return run;
 }
 
+/* An id is a place in the list of one machine: it tells devices of one run apart, and no others. */
+function idAmong(device, namesakes) {
+    return distinct(namesakes.map((one) => one.run)).length < namesakes.length ? device.id : null;
+}
+
+function commitOf(device) {
+    const commit = text(device.run.context.fovea_commit);
+    return commit === "unknown" ? null : commit;
+}
+
 /* Gives each device a label that no other has, made of its name and of what tells it from its namesakes. */
 function labelDevices(devices) {
-    const marks = [(d) => d.id, (d) => text(d.run.context.host_name), (d) => text(d.run.context.fovea_commit),
+    const marks = [(d) => text(d.run.context.host_name), (d) => text(d.info.driver_info), idAmong, commitOf,
         (d) => d.run.name, (d) => `number ${devices.indexOf(d) + 1}`];
     const namesakes = (device) => devices.filter((other) => other.label === device.label);
     devices.forEach((device) => { device.label = text(device.info.name) || device.id; });
     for (const mark of marks) {
         const added = devices.map((device) => {
             const same = namesakes(device);
-            return new Set(same.map(mark)).size > 1 ? mark(device) : null;
+            const values = same.map((one) => mark(one, same));
+            return distinct(values).length > 1 && !values.includes(null) ? mark(device, same) : null;
         });
         devices.forEach((device, i) => { device.label += added[i] === null ? "" : ` (${added[i]})`; });
     }

@@ -70,17 +70,16 @@ function showWarnings(model) {
     section("warnings").append(...model.runs.flatMap(warningsOf).map((words) => element("li", {}, words)));
 }
 
-function showFailures(model) {
-    const failures = model.runs.flatMap((run) => run.failures.map((failure) => ({run, failure})));
+/* Cases without a result: `which` is the runs' list of them, `id` their section. */
+function showWithout(model, id, which, say) {
+    const cases = model.runs.flatMap((run) => run[which].map((one) => ({run, one})));
     const columns = [
-        {title: "Case", header: true, value: ({failure}) => text(failure.name) || MISSING},
-        {title: "Reason", value: ({failure}) => text(failure.message)},
+        {title: "Case", header: true, value: ({one}) => text(one.name) || MISSING},
+        {title: "Reason", value: ({one}) => text(one.message)},
         {title: "Run", value: ({run}) => (model.runs.length > 1 ? run.name : null)},
     ];
-    if (failures.length) {
-        const name = `${counted(failures.length, "case")} failed, without a result`;
-        fill("failures", [rowTable(name, new Map([[null, failures]]), columns).box]);
-    }
+    if (cases.length)
+        fill(id, [rowTable(say(counted(cases.length, "case")), new Map([[null, cases]]), columns).box]);
 }
 
 /* ---- machines and devices -------------------------------------------------------------------------------------- */
@@ -107,6 +106,7 @@ const RUN_FACTS = [
     ofContext("Host", "host_name"), {title: "CPU", show: processors},
     {title: "Load before", show: ({context}) => loads(context)},
     {title: "Failures", show: (run) => String(run.failures.length)},
+    {title: "Left out", show: (run) => String(run.leftOut.length)},
     {title: "Completed", show: ({context}) => COMPLETED.get(context.interrupted) ?? null},
 ];
 
@@ -287,13 +287,14 @@ function showPage() {
     const model = readModel(JSON.parse(section("data").textContent));
     showSummary(model);
     showWarnings(model);
-    showFailures(model);
+    showWithout(model, "failures", "failures", (cases) => `${cases} failed, without a result`);
     showMachines(model);
     showComparison(model);
     fill("roofline", [grid(model.measured.map((device) => rooflineFigure(device, model)))]);
     fill("lengths", [grid(model.measured.flatMap((device) => lengthFigures(device, model)))]);
     fill("sparse", [grid(model.measured.map(sparseFigure))]);
     showResults(model);
+    showWithout(model, "left-out", "leftOut", (cases) => `${cases} not run`);
     showContents();
     drawFigures();
 }
