@@ -1,5 +1,6 @@
-/* Tiles of the matrix tier: layouts of a workgroup solved for a matrix shape, head dims and limits. */
-#include <stdio.h>
+/* Tiles of the matrix tier: how a workgroup is laid out, solved for a matrix shape, head dims and limits, and ordered by
+ * an estimate of what a pair of row and key costs. */
+#include <math.h>
 
 #include "modules.h"
 #include "softmax.h"
@@ -9,14 +10,23 @@
 #include "abi/softmax.h"
 
 enum {
-    MATRIX_TILES_MOST = 24,       /* so that the other tiers have room in the list */
-    SUMS_MOST = 128,              /* accumulators of O that a lane holds */
-    SCORES_MOST = 64,             /* of S */
-    SLOTS_MOST = 16,              /* eights of K or V that a lane has in flight */
-    KEPT_MOST = 64,               /* words of Q that a lane keeps, where an operand is held once */
-    CHUNK_WHOLE = 128,            /* head dims that one chunk may hold */
-    SHARED_PREFERRED = 32 * 1024, /* so that several workgroups share a unit */
+    TILES_MOST = 20,      /* so that the other tiers have room in the list */
+    SHAPES_MOST = 3,      /* matrix shapes of one operand type that are tried */
+    SCORES_MOST = 64,     /* accumulators of S that a lane holds */
+    REGISTERS_MOST = 200, /* of what a lane holds through a key tile, by the count of `registers` */
+    IN_FLIGHT_MOST = 8,   /* eights of K or V */
+    Q_SLOTS_MOST = 16,
+    CHUNK_MOST = 128, /* head dims */
+    BLOCKS_MOST = 64,
 };
+
+/* What a tile is solved from. */
+typedef struct problem {
+    const fovea_device *device;
+    const softmax_shape *shape;
+    const softmax_matrix_layout *layout;
+    uint64_t rows; /* of a unit, at most */
+} problem;
 
 uint32_t softmax_matrix_shared_bytes(const softmax_tile *tile)
 {
@@ -25,118 +35,190 @@ uint32_t softmax_matrix_shared_bytes(const softmax_tile *tile)
                                        tile->matrix.n);
 }
 
-/* Words of shared memory that scratch matrices and sums of rows take, in the place of K and V. */
+static uint32_t slots(const softmax_tile *tile, uint32_t rows, uint32_t elements)
+{
+    return SOFTMAX_MATRIX_SLOTS(rows * elements / 8, softmax_invocations(tile));
+}
+
+/* ---- what fits ------------------------------------------------------------------------------------------------- */
+
+/* Sums of O, of S, of maxima and of rows; Q, for which some hardware holds each element twice; reads in flight. */
+static uint32_t registers(const softmax_tile *tile)
+{
+    const uint32_t sums = tile->tm * (tile->tv + tile->tn + 2 * tile->matrix.n) / tile->subgroup_size;
+    const uint32_t kept = tile->q_kept ? tile->tm * tile->chunk / tile->subgroup_size : 0;
+    const uint64_t flight = fv_max(slots(tile, softmax_keys(tile), tile->chunk), slots(tile, tile->v_step, softmax_cols(tile)));
+    return sums + kept + 4 * (uint32_t)flight;
+}
+
+/* Scratch matrices and the sums of rows lie in the place of K and V. */
 static bool scratch_fits(const softmax_tile *tile)
 {
-    const uint32_t rows = softmax_rows(tile), keys = softmax_keys(tile), cols = softmax_cols(tile);
-    const uint32_t k_eights = SOFTMAX_MATRIX_K(keys, tile->chunk);
-    const uint32_t v_eights = SOFTMAX_MATRIX_V(cols, tile->v_step, tile->v_turned);
+    const uint32_t k_eights = SOFTMAX_MATRIX_K(softmax_keys(tile), tile->chunk);
+    const uint32_t v_eights = SOFTMAX_MATRIX_V(softmax_cols(tile), tile->v_step, tile->v_turned);
     const uint32_t matrices = tile->lane_rows * tile->lane_cols * tile->matrix.m * tile->matrix.n / 4;
-    return matrices <= k_eights && rows * softmax_sums(tile) / 4 <= k_eights + v_eights;
+    return matrices <= k_eights && softmax_rows(tile) * softmax_sums(tile) / 4 <= k_eights + v_eights;
 }
 
-static bool in_flight_fits(const softmax_tile *tile)
+static bool fits(const problem *p, const softmax_tile *tile)
 {
-    const uint32_t lanes = softmax_invocations(tile), chunk8 = tile->chunk / 8;
-    return SOFTMAX_MATRIX_SLOTS(softmax_keys(tile) * chunk8, lanes) <= SLOTS_MOST &&
-           SOFTMAX_MATRIX_SLOTS(softmax_rows(tile) * chunk8, lanes) <= SLOTS_MOST &&
-           SOFTMAX_MATRIX_SLOTS(tile->v_step * softmax_cols(tile) / 8, lanes) <= SLOTS_MOST;
+    const fovea_device_limits *limits = &p->device->limits;
+    const uint32_t lanes = softmax_invocations(tile), keys = softmax_keys(tile), k = tile->matrix.k;
+    return lanes <= limits->workgroup_invocations && lanes <= limits->workgroup_size_x && keys % k == 0 &&
+           tile->tn % fv_max(tile->matrix.n, 8) == 0 && tile->tn > 0 && tile->chunk % k == 0 && keys % tile->v_step == 0 &&
+           tile->v_step % k == 0 && tile->tm * tile->tn <= SCORES_MOST * tile->subgroup_size &&
+           registers(tile) <= REGISTERS_MOST && slots(tile, keys, tile->chunk) <= IN_FLIGHT_MOST &&
+           slots(tile, tile->v_step, softmax_cols(tile)) <= IN_FLIGHT_MOST &&
+           slots(tile, softmax_rows(tile), tile->chunk) <= Q_SLOTS_MOST && scratch_fits(tile) &&
+           softmax_matrix_shared_bytes(tile) <= limits->shared_memory;
 }
 
-/* Chooses how much of K and V is staged at once: the most that fits into `shared` bytes. */
-static bool solve_steps(const softmax_shape *shape, uint32_t shared, softmax_tile *tile)
+/* ---- what it costs --------------------------------------------------------------------------------------------- */
+
+/* Estimates, in cycles of a subgroup. A product of 16 x 16 x 16 takes 16, on most hardware; the rest is counted from the
+ * instructions that compilers make of the kernel. */
+static const struct {
+    double product, operand, operand_turned, score, eight, barrier, bytes_per_cycle;
+} cost = {.product = 16, .operand = 8, .operand_turned = 32, .score = 6, .eight = 8, .barrier = 30, .bytes_per_cycle = 16};
+
+/* Of one subgroup in one key tile. */
+static double tile_cycles(const softmax_shape *shape, const softmax_tile *tile)
 {
-    static const uint32_t chunks[] = {0, 64, 32, 16}, steps[] = {128, 64, 32, 16, 8};
-    const uint32_t whole = (uint32_t)fv_round_up(shape->dim_qk, fv_max(tile->matrix.k, 8));
+    const double lanes = softmax_invocations(tile), keys = softmax_keys(tile);
+    const double chunks = (double)fv_divide_up(shape->dim_qk, tile->chunk), dims = chunks * tile->chunk;
+    const double steps = keys / tile->v_step;
+    const double multiplied = tile->tm * (tile->tn * dims + keys * tile->tv);
+    const double by_row = tile->q_kept ? 0.0 : tile->tm * dims;
+    const double by_key = tile->tn * dims + tile->tm * keys;
+    const double by_value = keys * tile->tv;
+    const double staged = keys * dims + keys * softmax_cols(tile) * (tile->v_turned ? 2 : 1) +
+                          (chunks > 1 ? softmax_rows(tile) * dims : 0.0);
+    const double barriers = 2 * chunks - 1 + 2 * steps - 1 + (tile->lane_cols > 1);
+    return cost.product * multiplied / 4096 + cost.operand * (by_row + by_key) / 256 +
+           (tile->v_turned ? cost.operand : cost.operand_turned) * by_value / 256 +
+           cost.score * tile->tm * tile->tn / tile->subgroup_size + cost.eight * staged / 8 / lanes +
+           cost.barrier * barriers;
+}
+
+/* Of a pair of row and key, all column blocks, empty rows and few workgroups at once counted. */
+static double pair_cycles(const problem *p, const softmax_tile *tile)
+{
+    const double rows = softmax_rows(tile), keys = softmax_keys(tile), cols = softmax_cols(tile);
+    const double blocks = (double)fv_divide_up(p->shape->dim_v, softmax_cols(tile));
+    const double subgroups = tile->lane_rows * tile->lane_cols;
+    const double own = tile_cycles(p->shape, tile) * subgroups / (rows * keys);
+    const double fetched = 2 * (p->shape->dim_qk + cols) / rows / cost.bytes_per_cycle;
+    const double tiles = (double)fv_divide_up(p->rows, softmax_rows(tile));
+    const uint32_t shared = softmax_matrix_shared_bytes(tile);
+    const double crowding = shared <= 32 * 1024 ? 1.0 : shared <= 48 * 1024 ? 1.1 : 1.2;
+    return blocks * (own + fetched) * crowding * tiles * rows / (double)p->rows;
+}
+
+/* ---- the search ------------------------------------------------------------------------------------------------ */
+
+/* Tries how much is staged at once, for the tile's keys and columns. */
+static void try_steps(const problem *p, softmax_tile *tile, softmax_tile *best, double *best_cycles)
+{
+    static const uint32_t chunks[] = {0, 128, 64, 32, 16}, steps[] = {128, 64, 32, 16, 8};
+    const uint32_t whole = (uint32_t)fv_round_up(p->shape->dim_qk, fv_max(tile->matrix.k, 8));
     for (uint32_t c = 0; c < sizeof chunks / sizeof chunks[0]; c++) {
         tile->chunk = chunks[c] == 0 ? whole : chunks[c];
-        if (tile->chunk > CHUNK_WHOLE || tile->chunk > whole || tile->chunk % tile->matrix.k != 0)
+        tile->q_kept = tile->chunk == whole;
+        if (tile->chunk > CHUNK_MOST || (chunks[c] != 0 && tile->chunk >= whole))
             continue;
-        const uint32_t kept = tile->tm * tile->chunk / 2 / tile->subgroup_size;
-        tile->q_kept = tile->chunk == whole && kept <= KEPT_MOST;
-        for (uint32_t v = 0; v < sizeof steps / sizeof steps[0]; v++) {
-            tile->v_step = steps[v];
-            if (softmax_keys(tile) % tile->v_step == 0 && tile->v_step % tile->matrix.k == 0 && in_flight_fits(tile) &&
-                scratch_fits(tile) && softmax_matrix_shared_bytes(tile) <= shared)
-                return true;
-        }
+        for (uint32_t keep = 0; keep < 2; keep++, tile->q_kept = 0)
+            for (uint32_t v = 0; v < sizeof steps / sizeof steps[0]; v++) {
+                tile->v_step = steps[v];
+                if (!fits(p, tile))
+                    continue;
+                const double cycles = pair_cycles(p, tile);
+                if (cycles < *best_cycles) {
+                    *best_cycles = cycles;
+                    *best = *tile;
+                }
+            }
     }
-    return false;
 }
 
-/* The tile of a layout, with as many keys as fit. */
-static bool solve(const fovea_device *device, const softmax_shape *shape, const softmax_matrix_layout *layout,
-                  softmax_tile *tile)
+/* The best tile of a layout; HUGE_VAL: none fits. */
+static double solve(const problem *p, const softmax_tile *bare, softmax_tile *best)
 {
-    const fovea_device_limits *limits = &device->limits;
-    const fv_matrix *matrix = &tile->matrix;
-    const uint32_t unit = (uint32_t)fv_max(matrix->n, 8);
-    tile->lane_rows = layout->lane_rows;
-    tile->lane_cols = layout->lane_cols;
-    tile->tm = (uint32_t)fv_round_up(fv_max(layout->rows, matrix->m), matrix->m);
-    tile->tv = (uint32_t)fv_round_up(fv_divide_up(shape->dim_v, layout->lane_cols), unit);
-    tile->v_turned = layout->v_turned;
-    tile->polynomial = layout->polynomial;
-    const uint32_t lanes = softmax_invocations(tile);
-    if (lanes > limits->workgroup_invocations || lanes > limits->workgroup_size_x ||
-        tile->tm * tile->tv > SUMS_MOST * tile->subgroup_size)
-        return false;
-    for (uint32_t pass = 0; pass < 2; pass++) {
-        const uint32_t shared = pass == 0 ? (uint32_t)fv_min(SHARED_PREFERRED, limits->shared_memory) : limits->shared_memory;
-        for (uint32_t keys = layout->keys; keys >= 16; keys /= 2) {
-            tile->tn = keys / layout->lane_cols;
-            if (tile->tn % unit == 0 && keys % matrix->k == 0 && tile->tm * tile->tn <= SCORES_MOST * tile->subgroup_size &&
-                solve_steps(shape, shared, tile))
-                return true;
+    const softmax_matrix_layout *layout = p->layout;
+    const uint32_t unit = (uint32_t)fv_max(bare->matrix.n, 8);
+    double best_cycles = HUGE_VAL;
+    softmax_tile tile = *bare;
+    tile.lane_rows = layout->lane_rows;
+    tile.lane_cols = layout->lane_cols;
+    tile.tm = (uint32_t)fv_round_up(fv_max(layout->rows, bare->matrix.m), bare->matrix.m);
+    for (uint32_t blocks = 1; blocks <= BLOCKS_MOST; blocks *= 2) {
+        tile.tv = (uint32_t)fv_round_up(fv_divide_up(p->shape->dim_v, layout->lane_cols * blocks), unit);
+        for (uint32_t keys = layout->keys; keys >= 8 * layout->lane_cols; keys /= 2) {
+            tile.tn = keys / layout->lane_cols;
+            try_steps(p, &tile, best, &best_cycles);
         }
+        if (best_cycles < HUGE_VAL || tile.tv == unit)
+            break; /* more blocks compute the scores more often */
     }
-    return false;
+    return best_cycles;
 }
+
+/* Puts a tile in its place by cost. */
+static void insert(softmax_tile_list *list, double *cycles, uint32_t first, const softmax_tile *tile, double own)
+{
+    uint32_t at = list->count;
+    if (own == HUGE_VAL || list->count - first == TILES_MOST)
+        return;
+    for (; at > first && cycles[at - 1 - first] > own; at--) {
+        cycles[at - first] = cycles[at - 1 - first];
+        list->tiles[at] = list->tiles[at - 1];
+    }
+    cycles[at - first] = own;
+    list->tiles[at] = *tile;
+    list->count++;
+}
+
+/* ---- the list -------------------------------------------------------------------------------------------------- */
 
 static bool module_exists(fovea_dtype operand)
 {
     for (uint32_t i = 0; i < fv_module_count; i++)
-        if (fv_modules[i].tier == FOVEA_TIER_MATRIX && fv_modules[i].operand == operand)
+        if (fv_modules[i].tier == FOVEA_TIER_MATRIX && fv_modules[i].tm == 0 && fv_modules[i].operand == operand)
             return true;
     return false;
 }
 
+/* Why no tile of this tier may run; NULL: some may. */
 static const char *refusal(const fovea_device *device, const softmax_shape *shape)
 {
     const fovea_dtype operand = shape->k.dtype;
     if (device->driver->caps.matrix_count == 0)
-        return "the device has no matrices of 16-bit operands and float32 sums";
+        return "the device has no matrices of 16-bit operands and float32 sums, or this build no kernels for them";
     if (device->tier < FOVEA_TIER_MATRIX)
         return "a clamp to a lower tier";
     if (operand == FOVEA_F32 || shape->q.dtype != operand || shape->v.dtype != operand)
-        return "q, k and v are not all f16 or all bf16";
+        return "q, k and v are neither all f16 nor all bf16";
     if (!module_exists(operand))
-        return "this build has no such kernels";
+        return "this build has no such kernels for their type";
     if (device->limits.loop_iterations != FOVEA_UNBOUNDED)
-        return "the device limits loops";
+        return "the device ends an invocation after a number of loop iterations";
+    if (softmax_planned_subgroup(device) == 0)
+        return "no subgroups of a known size";
     return NULL;
 }
 
-/* Layouts whose rows are mostly used come first. */
-static bool is_roomy(const softmax_shape *shape, const softmax_tile *tile)
+/* The tiles of every layout for one matrix shape, V turned and not. */
+static void shape_tiles(const fovea_device *device, const softmax_shape *shape, const fv_matrix *matrix, uint32_t first,
+                        double *cycles, softmax_tile_list *list)
 {
-    return softmax_rows(tile) >= 2 * fv_max(tile->matrix.m, (uint64_t)shape->seq_q_max * shape->group);
-}
-
-static void add(softmax_tile_list *list, const softmax_tile *tile)
-{
-    if (list->count < MATRIX_TILES_MOST)
-        list->tiles[list->count++] = *tile;
-}
-
-/* The tiles of one matrix shape. */
-static void shape_tiles(const fovea_device *device, const softmax_shape *shape, const softmax_tile *bare, bool roomy,
-                        softmax_tile_list *list)
-{
-    for (uint32_t i = 0; i < SOFTMAX_MATRIX_LAYOUTS; i++) {
-        softmax_tile tile = *bare;
-        if (solve(device, shape, &softmax_matrix_layouts[i], &tile) && is_roomy(shape, &tile) == roomy)
-            add(list, &tile);
+    for (uint32_t i = 0; i < 2 * SOFTMAX_MATRIX_LAYOUTS; i++) {
+        const problem p = {device, shape, &softmax_matrix_layouts[i / 2], (uint64_t)shape->seq_q_max * shape->group};
+        const softmax_tile bare = {.tier = FOVEA_TIER_MATRIX,
+                                   .matrix = *matrix,
+                                   .subgroup_size = softmax_planned_subgroup(device),
+                                   .v_turned = i % 2 == 0,
+                                   .polynomial = p.layout->polynomial};
+        softmax_tile tile;
+        insert(list, cycles, first, &tile, solve(&p, &bare, &tile));
     }
 }
 
@@ -145,17 +227,17 @@ void softmax_matrix_tiles(const fovea_device *device, const softmax_shape *shape
 {
     const fv_caps *caps = &device->driver->caps;
     const char *reason = refusal(device, shape);
-    const uint32_t before = list->count;
-    for (uint32_t i = 0; i < 2 * caps->matrix_count && !reason; i++) {
-        const fv_matrix *matrix = &caps->matrices[i % caps->matrix_count];
-        const softmax_tile bare = {
-            .tier = FOVEA_TIER_MATRIX, .matrix = *matrix, .subgroup_size = softmax_planned_subgroup(device)};
-        if (matrix->operand == shape->k.dtype && bare.subgroup_size > 0)
-            shape_tiles(device, shape, &bare, i >= caps->matrix_count, list);
+    const uint32_t first = list->count;
+    double cycles[TILES_MOST + 1];
+    uint32_t tried = 0;
+    for (uint32_t i = 0; i < caps->matrix_count && tried < SHAPES_MOST && !reason; i++) {
+        if (caps->matrices[i].operand != shape->k.dtype)
+            continue;
+        shape_tiles(device, shape, &caps->matrices[i], first, cycles, list);
+        tried++;
     }
+    if (!reason && list->count == first)
+        reason = "the device's limits hold no tile";
     if (reason)
         fv_note(report, "matrix tier refused: %s", reason);
-    else if (list->count == before)
-        fv_note(report, "matrix tier refused: %u bytes of shared memory and %u invocations hold no tile",
-                device->limits.shared_memory, device->limits.workgroup_invocations);
 }

@@ -153,9 +153,12 @@ softmax_tile_list softmax_tiles(const fovea_device *device, const softmax_shape 
     if (device->driver->caps.native)
         return native_tiles(device, shape);
     softmax_tile_list list = {.count = 0};
-    if (!few) /* a few rows leave most of a matrix empty */
+    const bool last = softmax_preference_of(&device->driver->caps.info, &device->limits, few)->matrix_last;
+    if (!few && !last) /* a few rows leave most of a matrix empty */
         softmax_matrix_tiles(device, shape, &list, report);
     tier_tiles(device, shape, few, FOVEA_TIER_SUBGROUP, &list, report);
     tier_tiles(device, shape, few, FOVEA_TIER_PORTABLE, &list, report);
+    if (!few && last)
+        softmax_matrix_tiles(device, shape, &list, report);
     return list;
 }

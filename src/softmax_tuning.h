@@ -19,6 +19,7 @@ typedef struct softmax_preference {
     uint32_t subgroup_most;                              /* for devices whose subgroups are no larger; 0: any */
     softmax_micro_tile micro_tiles[SOFTMAX_MICRO_TILES]; /* best first */
     uint32_t lanes;                                      /* of a workgroup, where the work is the same */
+    bool matrix_last;                                    /* the matrix tier is the slowest */
 } softmax_preference;
 
 /* How a workgroup of the matrix tier is laid out. */
@@ -26,12 +27,11 @@ typedef struct softmax_matrix_layout {
     uint32_t lane_rows, lane_cols; /* subgroups along rows; along keys of S and columns of O */
     uint32_t rows;                 /* of a subgroup, at least one matrix */
     uint32_t keys;                 /* of a tile, at most */
-    bool v_turned;
     uint32_t polynomial; /* of four exponentials, so many by multiply-adds */
 } softmax_matrix_layout;
 
-enum { SOFTMAX_MATRIX_LAYOUTS = 7 };
-extern const softmax_matrix_layout softmax_matrix_layouts[SOFTMAX_MATRIX_LAYOUTS]; /* best first */
+enum { SOFTMAX_MATRIX_LAYOUTS = 10 };
+extern const softmax_matrix_layout softmax_matrix_layouts[SOFTMAX_MATRIX_LAYOUTS];
 
 /* The row for a device and for runs of few or of many rows. Never NULL. */
 const softmax_preference *softmax_preference_of(const fovea_device_info *info, const fovea_device_limits *limits,

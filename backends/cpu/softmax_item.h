@@ -35,7 +35,7 @@ typedef struct output_params {
 enum { SOFTMAX_CONSTANTS(CONSTANT_ID) CONSTANT_COUNT };
 #undef CONSTANT_ID
 
-_Static_assert(CONSTANT_COUNT == SUBGROUP + 1, "constant ids are not in order");
+_Static_assert(CONSTANT_COUNT == MATRIX_K + 1, "constant ids are not in order");
 _Static_assert(sizeof(direct_params) == sizeof(common_params) + sizeof(output_params), "layout of parameters");
 _Static_assert(sizeof(direct_params) <= 128 && sizeof(state_params) <= 128, "parameters too large");
 
