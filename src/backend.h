@@ -17,6 +17,7 @@
 
 enum {
     FV_BINDINGS_MAX = 8,
+    FV_MATRICES_MAX = FOVEA_MATRICES_MAX,
     FV_CONSTANTS_MAX = 32,
     FV_PARAMETERS_MAX = 32, /* 32-bit words: the 128 bytes that every Vulkan device has */
     FV_STAMPS_OWN = 2,      /* time stamps of the library itself, behind the caller's */
@@ -25,13 +26,19 @@ enum {
 
 /* ---- capabilities ---------------------------------------------------------------------------------------- */
 
+typedef fovea_matrix_shape fv_matrix;
+
 typedef struct fv_caps {
     fovea_device_info info;
     fovea_device_limits limits; /* the device's own, before any clamp */
     bool native;                /* kernels are C functions (CPU): a workgroup is one call */
     bool emulated;              /* kernel texts read as C11 */
     bool subgroup_shuffle;      /* subgroupShuffleXor in compute shaders */
-    bool subgroup_size_control; /* a kernel may ask for a subgroup size and for full subgroups */
+    bool subgroup_size_control; /* a kernel may ask for a subgroup size and for full subgroups: */
+    uint32_t subgroup_sizes;    /* the sizes that it may ask for, each a power of two, all in one word; 0: none */
+    uint32_t subgroup_size;     /* what a kernel usually gets that does not ask; 0: unknown */
+    fv_matrix matrices[FV_MATRICES_MAX]; /* shapes that kernels may use; info has all that the device offers */
+    uint32_t matrix_count;
     bool nan_preserved;         /* shaderSignedZeroInfNanPreserveFloat32 */
     bool pipeline_statistics;   /* kernel_stats tells registers and spills */
     bool stamps;                /* the device keeps time */
@@ -131,6 +138,7 @@ typedef struct fv_command {
 
 struct fv_backend {
     const char *name; /* the part of a device id before the colon */
+    bool modules;     /* kernels come to it as SPIR-V: a tier needs modules in this build */
 
     /* Counts this backend's devices in *count and writes those that fit into infos[0 .. room). A machine without
      * the driver has none; that is no error. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cache.h"
+#include "matrix.h"
 #include "util/math.h"
 
 enum {
@@ -38,6 +39,8 @@ fovea_status fovea_device_enumerate(const fovea_device_params *params, fovea_dev
         const uint32_t left = found < room ? room - found : 0;
         uint32_t here = 0;
         fv_try(fv_backends[i]->enumerate(&host, left ? infos + found : NULL, left, &here));
+        for (uint32_t n = 0; n < left && n < here; n++)
+            infos[found + n].tier = fv_matrix_tier(fv_backends[i], &infos[found + n]);
         found += here;
     }
     *count = found;
@@ -138,9 +141,12 @@ static fovea_status open_driver(fovea_device *device)
     device->limits = device->driver->caps.limits;
     clamp_limits(&device->limits, &device->params.limits);
     fv_try(check_limits(host, &device->limits));
-    device->tier = device->driver->caps.info.tier;
+    fovea_device_info *info = &device->driver->caps.info;
+    info->tier = fv_matrix_tier(device->backend, info);
+    device->tier = info->tier;
     if (device->params.max_tier != FOVEA_TIER_DEFAULT && device->params.max_tier < device->tier)
         device->tier = device->params.max_tier;
+    fv_matrix_settle(device);
     fv_cache_open(device);
 fail:
     return status;

@@ -33,7 +33,7 @@ typedef struct softmax_tile {
     uint32_t lane_rows, lane_cols, tm, tn, tv;
     uint32_t chunk;         /* head dims staged at once */
     uint32_t subgroup_size; /* 0 in the portable tier */
-    fv_matrix matrix;       /* matrix tier, as the rest: lane_rows x lane_cols are subgroups there */
+    fv_matrix matrix;       /* kernels in the matrix tier, as the rest: lane_rows x lane_cols are subgroups there */
     uint32_t v_step;        /* keys of V staged at once */
     uint32_t v_turned;      /* V is staged with the keys of a column adjacent */
     uint32_t q_kept;        /* Q stays in registers */
@@ -66,13 +66,13 @@ static inline uint32_t softmax_cols(const softmax_tile *tile)
 /* Invocations of a workgroup. */
 static inline uint32_t softmax_invocations(const softmax_tile *tile)
 {
-    return tile->lane_rows * tile->lane_cols * (tile->tier == FOVEA_TIER_MATRIX ? tile->subgroup_size : 1);
+    return tile->lane_rows * tile->lane_cols * (tile->matrix.m > 0 ? tile->subgroup_size : 1);
 }
 
 /* Parts of a row's sum in a carried state. */
 static inline uint32_t softmax_sums(const softmax_tile *tile)
 {
-    return tile->tier == FOVEA_TIER_MATRIX ? tile->lane_cols * tile->matrix.n : 1;
+    return tile->matrix.m > 0 ? tile->lane_cols * tile->matrix.n : 1;
 }
 
 /* Adds the tiles of the matrix tier to the list, best first. Notes why there are none. */

@@ -89,7 +89,7 @@ uint32_t softmax_tiles_most(const fovea_device *device, const softmax_shape *sha
     const uint32_t limit = device->limits.loop_iterations;
     if (limit == FOVEA_UNBOUNDED || device->driver->caps.native)
         return UINT32_MAX;
-    if (tile->tier == FOVEA_TIER_MATRIX) /* no device that has matrices has such a limit */
+    if (tile->matrix.m > 0) /* no device that has matrices has such a limit */
         return 0;
     const uint32_t fixed = SOFTMAX_TRIPS_FIXED(tile->lane_rows, tile->lane_cols, tile->tm, tile->tn, tile->tv,
                                                tile->chunk, tile->subgroup_size);

@@ -52,7 +52,7 @@ static bool in_steps_of(const fovea_tensor *view, uint32_t elements)
 /* Whether rows can be read 4 elements at once, in the matrix tier 8. */
 static uint32_t wide(const fovea_tensor *view, const softmax_tile *tile)
 {
-    return in_steps_of(view, tile->tier == FOVEA_TIER_MATRIX ? 8 : 4);
+    return in_steps_of(view, tile->matrix.m > 0 ? 8 : 4);
 }
 
 static uint32_t whole_words(const fovea_tensor *view)
@@ -99,7 +99,7 @@ static void fill_constants(const softmax_shape *shape, const softmax_tile *tile,
 static const char *module_name(const kernel_row *row, const softmax_tile *tile)
 {
     char name[96];
-    if (row->has_micro_tile && tile->tier == FOVEA_TIER_MATRIX)
+    if (row->has_micro_tile && tile->matrix.m > 0)
         snprintf(name, sizeof name, "%s.%s.%s", row->name, fovea_dtype_name(tile->matrix.operand),
                  fovea_tier_name(tile->tier));
     else if (row->has_micro_tile)

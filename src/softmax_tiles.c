@@ -10,7 +10,7 @@
 
 uint32_t softmax_shared_bytes(const softmax_tile *tile)
 {
-    if (tile->tier == FOVEA_TIER_MATRIX)
+    if (tile->matrix.m > 0)
         return softmax_matrix_shared_bytes(tile);
     return SOFTMAX_SHARED_BYTES(tile->lane_rows, tile->lane_cols, tile->tm, tile->tn, tile->tv, tile->chunk,
                                 tile->subgroup_size);

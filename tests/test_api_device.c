@@ -297,6 +297,52 @@ START_TEST(large_upload)
 }
 END_TEST
 
+/* Every shape makes sense and is told once; words behind the last one are zero. */
+static void check_shapes(const fovea_device_info *info)
+{
+    static const fovea_matrix_shape none = {0};
+    ck_assert_uint_le(info->matrix_count, FOVEA_MATRICES_MAX);
+    for (uint32_t i = 0; i < FOVEA_MATRICES_MAX; i++) {
+        const fovea_matrix_shape *shape = &info->matrices[i];
+        if (i >= info->matrix_count) {
+            ck_assert_int_eq(memcmp(shape, &none, sizeof none), 0);
+            continue;
+        }
+        ck_assert_msg(shape->m && shape->n && shape->k && shape->operand != FOVEA_F32 &&
+                          shape->operand < FOVEA_DTYPE_COUNT,
+                      "%s: %ux%ux%u of type %d", info->id, shape->m, shape->n, shape->k, (int)shape->operand);
+        for (uint32_t j = 0; j < i; j++)
+            ck_assert_int_ne(memcmp(shape, &info->matrices[j], sizeof *shape), 0);
+    }
+    if (info->tier == FOVEA_TIER_MATRIX && strncmp(info->id, "vulkan", 6) == 0)
+        ck_assert_uint_gt(info->matrix_count, 0);
+    ck_assert_int_ge((int)info->tier, FOVEA_TIER_PORTABLE);
+    ck_assert_int_le((int)info->tier, FOVEA_TIER_MATRIX);
+}
+
+/* What the hardware offers is told alike by enumerate and by an open device, whatever tier that one may use. */
+START_TEST(matrix_shapes)
+{
+    static const fovea_tier most[] = {FOVEA_TIER_DEFAULT, FOVEA_TIER_PORTABLE, FOVEA_TIER_SUBGROUP, FOVEA_TIER_MATRIX};
+    check_shapes(&test.info);
+    if (test_is_cpu()) /* a lower tier is another instruction set, which a device of its own stands for */
+        return;
+    for (size_t i = 0; i < sizeof most / sizeof most[0]; i++) {
+        fovea_device_params params = test.params;
+        fovea_device *device = NULL;
+        fovea_device_info info;
+        params.max_tier = most[i];
+        test_status(NULL, FOVEA_OK, fovea_device_open(&params, &device));
+        test_status(device, FOVEA_OK, fovea_device_get_info(device, &info));
+        ck_assert_int_eq((int)info.tier, (int)test.info.tier);
+        ck_assert_uint_eq(info.matrix_count, test.info.matrix_count);
+        ck_assert_uint_eq(info.matrix_features, test.info.matrix_features);
+        ck_assert_int_eq(memcmp(info.matrices, test.info.matrices, sizeof info.matrices), 0);
+        fovea_device_destroy(device);
+    }
+}
+END_TEST
+
 void add_device_tests(Suite *suite)
 {
     TCase *c = tcase_create("device");
@@ -309,6 +355,7 @@ void add_device_tests(Suite *suite)
     tcase_add_test(c, defaults_open_the_cpu);
     tcase_add_test(c, null_handles);
     tcase_add_test(c, limits_are_those_of_the_profile);
+    tcase_add_test(c, matrix_shapes);
     tcase_add_test(c, error_text_is_cut_to_fit);
     tcase_add_test(c, buffer_sizes);
     tcase_add_test(c, uploads_of_every_alignment);

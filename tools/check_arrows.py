@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-TIERS = {'base': 0, 'version': 0, 'device': 1, 'buffer': 1, 'tensor': 1, 'op': 2, 'softmax': 3, 'neighborhood': 3,
+TIERS = {'base': 0, 'version': 0, 'tensor': 1, 'device': 1, 'buffer': 1, 'op': 2, 'softmax': 3, 'neighborhood': 3,
          'linear': 3, 'sparse': 3, 'select': 3, 'merge': 3, 'program': 3, 'vulkan': 4, 'opencl': 4, 'fovea': 5}
 FOLDERS = ['include', 'src', 'shaders', 'backends', 'tests', 'examples', 'bench', 'tools']
 VENDOR = re.compile(r'^(vulkan|vk_video|CL|OpenCL|d3d12|Metal)/')

@@ -185,7 +185,7 @@ class Toolbox:
         if not there:
             return 'none: ' + self.missing['f16']
         if self.made:
-            notes.append('from %s' % self.made)
+            notes.append('as -Dmatrix_spirv has them')
         if not all(self.checks.get(operand) for operand in there):
             notes.append('not validated: spirv-val too old' if self.options.spirv_val else 'not validated: no spirv-val')
         return '; '.join([', '.join(there)] + notes)

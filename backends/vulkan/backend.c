@@ -49,6 +49,7 @@ static fovea_status enumerate(fv_host *host, fovea_device_info *infos, uint32_t 
 
 const fv_backend fv_backend_vulkan = {
     .name = "vulkan",
+    .modules = true,
     .enumerate = enumerate,
     .open = fv_vk_device_open,
     .close = fv_vk_device_close,

@@ -136,6 +136,16 @@ static void fill_subgroup_sizes(const fv_vk_physical *physical, fovea_device_lim
     }
 }
 
+/* Every power of two of the range. */
+static uint32_t askable_sizes(const fv_caps *caps)
+{
+    uint32_t sizes = 0;
+    for (uint32_t size = 1; size != 0 && size <= caps->limits.subgroup_size_max && caps->subgroup_size_control;
+         size *= 2)
+        sizes |= size >= caps->limits.subgroup_size_min ? size : 0;
+    return sizes;
+}
+
 static void fill_limits(const fv_vk_physical *physical, const fv_caps *caps, fovea_device_limits *limits)
 {
     const VkPhysicalDeviceLimits *own = &physical->properties.limits;
@@ -155,6 +165,20 @@ static void fill_limits(const fv_vk_physical *physical, const fv_caps *caps, fov
     fill_subgroup_sizes(physical, limits);
 }
 
+static void fill_matrices(const fv_vk_physical *physical, fv_caps *caps)
+{
+    const size_t size = physical->matrix_count * sizeof physical->matrices[0];
+    memcpy(caps->info.matrices, physical->matrices, size);
+    caps->info.matrix_count = physical->matrix_count;
+    caps->info.matrix_features = fv_vk_matrix_features(physical);
+    if (physical->matrices_used) {
+        memcpy(caps->matrices, physical->matrices, size);
+        caps->matrix_count = physical->matrix_count;
+    }
+    if (physical->matrices_fit)
+        caps->info.tier = FOVEA_TIER_MATRIX;
+}
+
 static void fill_identity(const fv_vk_physical *physical, fv_caps *caps)
 {
     const uint8_t *const parts[] = {physical->properties.pipelineCacheUUID, physical->ids.driverUUID,
@@ -171,9 +195,7 @@ void fv_vk_caps_fill(const fv_vk_physical *physical, uint32_t index, fv_caps *ca
     fill_identity(physical, caps);
     caps->subgroup_shuffle = (subgroup->supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
                              (subgroup->supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT);
-    caps->subgroup_size_control = physical->size_control.subgroupSizeControl &&
-                                  physical->size_control.computeFullSubgroups &&
-                                  (physical->sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
+    caps->subgroup_size_control = fv_vk_physical_sizes_subgroups(physical);
     caps->nan_preserved =
         fv_vk_physical_has(physical, FV_VK_FLOAT_CONTROLS) && physical->floats.shaderSignedZeroInfNanPreserveFloat32;
     caps->stamps = physical->stamp_bits > 0;
@@ -181,4 +203,7 @@ void fv_vk_caps_fill(const fv_vk_physical *physical, uint32_t index, fv_caps *ca
     fill_limits(physical, caps, &caps->limits);
     const bool subgroups = caps->subgroup_shuffle && caps->limits.subgroup_size_min != 0;
     caps->info.tier = subgroups ? FOVEA_TIER_SUBGROUP : FOVEA_TIER_PORTABLE;
+    caps->subgroup_sizes = askable_sizes(caps);
+    caps->subgroup_size = subgroup->subgroupSize;
+    fill_matrices(physical, caps);
 }

@@ -50,8 +50,11 @@ static fovea_status pick_physical(fv_vk_device *device, open_request *request)
         return status;
     for (uint32_t i = 0; i < count; i++) {
         status = fv_vk_physical_query(&device->instance, handles[i], &device->physical, &passed_over);
-        if (status == FOVEA_OK && usable++ == request->index)
+        if (status == FOVEA_OK && usable++ == request->index) {
+            const fovea_tier most = request->params->max_tier;
+            fv_vk_matrices_choose(&device->physical, most == FOVEA_TIER_DEFAULT || most >= FOVEA_TIER_MATRIX);
             return FOVEA_OK;
+        }
         if (status == FOVEA_UNSUPPORTED)
             fv_log(device->base.host, FOVEA_LOG_INFO, "vulkan: %s", passed_over.text);
         else if (status != FOVEA_OK)
@@ -71,6 +74,29 @@ static void ask_assisted_features(const VkPhysicalDeviceFeatures *have, VkPhysic
     ask->shaderInt64 = have->shaderInt64;
 }
 
+/* Only what the query said to be there: the structures are passed back as they were filled. */
+static void chain_features(fv_vk_physical *physical, bool assisted, VkPhysicalDeviceFeatures2 *features)
+{
+    void *const structures[] = {
+        &physical->size_control,
+        &physical->executables,
+        &physical->matrix,
+        &physical->float16,
+        &physical->bfloat16,
+        &physical->memory_model,
+        assisted ? &physical->addresses : NULL,
+    };
+    if (assisted)
+        ask_assisted_features(&physical->features, &features->features);
+    for (size_t i = 0; i < sizeof structures / sizeof structures[0]; i++) {
+        VkBaseOutStructure *structure = structures[i];
+        if (!structure || structure->sType == 0)
+            continue;
+        structure->pNext = features->pNext;
+        features->pNext = structure;
+    }
+}
+
 static fovea_status create_logical(fv_vk_device *device, open_request *request)
 {
     fv_vk_physical *physical = &device->physical;
@@ -78,18 +104,7 @@ static fovea_status create_logical(fv_vk_device *device, open_request *request)
     const float priority = 1.0f;
     const char *names[FV_VK_EXTENSION_COUNT];
     VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
-    if (assisted)
-        ask_assisted_features(&physical->features, &features.features);
-    /* Only what the query said to be there: the structures are passed back as they were filled. */
-    void *const structures[] = {&physical->size_control, &physical->executables,
-                                assisted ? &physical->addresses : NULL};
-    for (size_t i = 0; i < sizeof structures / sizeof structures[0]; i++) {
-        VkBaseOutStructure *structure = structures[i];
-        if (!structure || structure->sType == 0)
-            continue;
-        structure->pNext = features.pNext;
-        features.pNext = structure;
-    }
+    chain_features(physical, assisted, &features);
     const VkDeviceQueueCreateInfo queue = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
         .queueFamilyIndex = physical->queue_family,

@@ -63,6 +63,13 @@ typedef enum fv_vk_extension {
     FV_VK_CORES_AMD,
     FV_VK_CORES_NV,
     FV_VK_CORES_ARM,
+    FV_VK_COOPERATIVE_MATRIX,
+    FV_VK_FLOAT16_INT8,
+    FV_VK_BFLOAT16,
+    FV_VK_MEMORY_MODEL,
+    FV_VK_MATRIX_NV,
+    FV_VK_MATRIX_EXT,
+    FV_VK_MATRIX_QCOM,
     FV_VK_EXTENSION_COUNT
 } fv_vk_extension;
 
@@ -89,6 +96,20 @@ typedef struct fv_vk_physical {
     VkPhysicalDeviceSubgroupSizeControlFeatures size_control;
     VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables;
     VkPhysicalDeviceBufferDeviceAddressFeatures addresses;
+    VkPhysicalDeviceCooperativeMatrixPropertiesKHR matrix_stages;
+    /* Of kernels for the matrix unit; empty where those are not to run. */
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrix;
+    VkPhysicalDeviceShaderFloat16Int8Features float16;
+    VkPhysicalDeviceShaderBfloat16FeaturesKHR bfloat16;
+    VkPhysicalDeviceVulkanMemoryModelFeatures memory_model;
+    /* Told, and not used yet. */
+    VkPhysicalDeviceCooperativeMatrix2FeaturesNV matrix_nv;
+    VkPhysicalDeviceCooperativeMatrixMaintenance1FeaturesEXT matrix_ext;
+    VkPhysicalDeviceCooperativeMatrixConversionFeaturesQCOM matrix_qcom;
+    fovea_matrix_shape matrices[FOVEA_MATRICES_MAX]; /* what the matrix unit offers */
+    uint32_t matrix_count;
+    bool matrices_fit;  /* the device has all that their kernels need */
+    bool matrices_used; /* it is enabled too */
 } fv_vk_physical;
 
 /* UNSUPPORTED with a reason: this device is passed over. */
@@ -96,11 +117,22 @@ fovea_status fv_vk_physical_query(const fv_vk_instance *instance, VkPhysicalDevi
                                   fv_vk_reason *reason);
 /* Whether what the extension brings is there, by its string or by the version that took it in. */
 bool fv_vk_physical_has(const fv_vk_physical *physical, fv_vk_extension extension);
+/* Whether a kernel may ask for a subgroup size and for full subgroups. */
+bool fv_vk_physical_sizes_subgroups(const fv_vk_physical *physical);
 /* The strings to enable at device creation. Returns their count; `names` has room for all. */
 uint32_t fv_vk_physical_extensions(const fv_vk_physical *physical, const char *names[FV_VK_EXTENSION_COUNT]);
 /* Handles of the machine's physical devices, unfiltered; room for FV_VK_PHYSICAL_MAX. */
 fovea_status fv_vk_physical_list(const fv_vk_instance *instance, VkPhysicalDevice *handles, uint32_t *count,
                                  fv_vk_reason *reason);
+
+/* ---- matrix.c: the matrix unit --------------------------------------------------------------- */
+
+/* Asks for its shapes; the features are known. A driver that fails has none. OUT_OF_HOST_MEMORY with a reason. */
+fovea_status fv_vk_matrices_query(const fv_vk_instance *instance, fv_vk_physical *physical, fv_vk_reason *reason);
+/* Keeps what device creation must enable for it; without `wanted`, nothing. */
+void fv_vk_matrices_choose(fv_vk_physical *physical, bool wanted);
+/* fovea_matrix_feature bits. */
+uint32_t fv_vk_matrix_features(const fv_vk_physical *physical);
 
 /* ---- caps.c ---------------------------------------------------------------------------------- */
 

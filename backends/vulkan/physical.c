@@ -1,13 +1,17 @@
 /* What a physical device is: its extensions, properties, features and the queue family to use. */
 #include "internal.h"
 
+#include <stddef.h>
 #include <string.h>
 
 typedef struct extension_row {
     const char *name;
-    uint32_t core; /* the version that took it in; 0: none */
-    bool enable;   /* at device creation, while it is not core; else it only tells properties */
+    uint32_t core;  /* the version that took it in; 0: none */
+    bool enable;    /* at device creation, while it is not core; else it only tells properties */
+    size_t feature; /* the member of fv_vk_physical without which it is not enabled; 0: none */
 } extension_row;
+
+#define FEATURE(member) offsetof(fv_vk_physical, member)
 
 static const extension_row extension_rows[FV_VK_EXTENSION_COUNT] = {
     [FV_VK_PUSH_DESCRIPTOR] = {VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME, 0, true},
@@ -21,12 +25,27 @@ static const extension_row extension_rows[FV_VK_EXTENSION_COUNT] = {
     [FV_VK_CORES_AMD] = {VK_AMD_SHADER_CORE_PROPERTIES_EXTENSION_NAME, 0, false},
     [FV_VK_CORES_NV] = {VK_NV_SHADER_SM_BUILTINS_EXTENSION_NAME, 0, false},
     [FV_VK_CORES_ARM] = {VK_ARM_SHADER_CORE_BUILTINS_EXTENSION_NAME, 0, false},
+    [FV_VK_COOPERATIVE_MATRIX] = {VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME, 0, true, FEATURE(matrix)},
+    [FV_VK_FLOAT16_INT8] = {VK_KHR_SHADER_FLOAT16_INT8_EXTENSION_NAME, VK_API_VERSION_1_2, true, FEATURE(float16)},
+    [FV_VK_BFLOAT16] = {VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME, 0, true, FEATURE(bfloat16)},
+    [FV_VK_MEMORY_MODEL] = {VK_KHR_VULKAN_MEMORY_MODEL_EXTENSION_NAME, VK_API_VERSION_1_2, true, FEATURE(memory_model)},
+    [FV_VK_MATRIX_NV] = {VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME, 0, false},
+    [FV_VK_MATRIX_EXT] = {VK_EXT_COOPERATIVE_MATRIX_MAINTENANCE_1_EXTENSION_NAME, 0, false},
+    [FV_VK_MATRIX_QCOM] = {VK_QCOM_COOPERATIVE_MATRIX_CONVERSION_EXTENSION_NAME, 0, false},
 };
+
+#undef FEATURE
 
 bool fv_vk_physical_has(const fv_vk_physical *physical, fv_vk_extension extension)
 {
     const uint32_t core = extension_rows[extension].core;
     return physical->listed[extension] || (core != 0 && physical->api_version >= core);
+}
+
+bool fv_vk_physical_sizes_subgroups(const fv_vk_physical *physical)
+{
+    return physical->size_control.subgroupSizeControl && physical->size_control.computeFullSubgroups &&
+           (physical->sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
 }
 
 uint32_t fv_vk_physical_extensions(const fv_vk_physical *physical, const char *names[FV_VK_EXTENSION_COUNT])
@@ -35,7 +54,9 @@ uint32_t fv_vk_physical_extensions(const fv_vk_physical *physical, const char *n
     for (int i = 0; i < FV_VK_EXTENSION_COUNT; i++) {
         const extension_row *row = &extension_rows[i];
         const bool core = row->core != 0 && physical->api_version >= row->core;
-        if (row->enable && physical->listed[i] && !core)
+        const VkBaseOutStructure *feature = (const void *)((const char *)physical + row->feature);
+        const bool wanted = row->enable && (row->feature == 0 || feature->sType != 0);
+        if (wanted && physical->listed[i] && !core)
             names[count++] = row->name;
     }
     return count;
@@ -101,6 +122,7 @@ static void query_properties(const fv_vk_instance *instance, fv_vk_physical *phy
         LINK(cores_amd, SHADER_CORE_PROPERTIES_AMD, FV_VK_CORES_AMD),
         LINK(cores_nv, SHADER_SM_BUILTINS_PROPERTIES_NV, FV_VK_CORES_NV),
         LINK(cores_arm, SHADER_CORE_BUILTINS_PROPERTIES_ARM, FV_VK_CORES_ARM),
+        LINK(matrix_stages, COOPERATIVE_MATRIX_PROPERTIES_KHR, FV_VK_COOPERATIVE_MATRIX),
     };
     VkPhysicalDeviceProperties2 all = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
@@ -115,6 +137,13 @@ static void query_features(const fv_vk_instance *instance, fv_vk_physical *physi
     const link links[] = {
         LINK(size_control, SUBGROUP_SIZE_CONTROL_FEATURES, FV_VK_SUBGROUP_SIZE_CONTROL),
         LINK(executables, PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR, FV_VK_EXECUTABLE_PROPERTIES),
+        LINK(matrix, COOPERATIVE_MATRIX_FEATURES_KHR, FV_VK_COOPERATIVE_MATRIX),
+        LINK(float16, SHADER_FLOAT16_INT8_FEATURES, FV_VK_FLOAT16_INT8),
+        LINK(bfloat16, SHADER_BFLOAT16_FEATURES_KHR, FV_VK_BFLOAT16),
+        LINK(memory_model, VULKAN_MEMORY_MODEL_FEATURES, FV_VK_MEMORY_MODEL),
+        LINK(matrix_nv, COOPERATIVE_MATRIX_2_FEATURES_NV, FV_VK_MATRIX_NV),
+        LINK(matrix_ext, COOPERATIVE_MATRIX_MAINTENANCE_1_FEATURES_EXT, FV_VK_MATRIX_EXT),
+        LINK(matrix_qcom, COOPERATIVE_MATRIX_CONVERSION_FEATURES_QCOM, FV_VK_MATRIX_QCOM),
         LINK(addresses, BUFFER_DEVICE_ADDRESS_FEATURES, -1),
     };
     /* buffer device addresses, the last row, are of use to the validation layer alone: core or nothing */
@@ -168,7 +197,7 @@ fovea_status fv_vk_physical_query(const fv_vk_instance *instance, VkPhysicalDevi
     instance->vk.GetPhysicalDeviceMemoryProperties(handle, &physical->memory);
     query_properties(instance, physical);
     query_features(instance, physical);
-    return FOVEA_OK;
+    return fv_vk_matrices_query(instance, physical, reason);
 }
 
 fovea_status fv_vk_physical_list(const fv_vk_instance *instance, VkPhysicalDevice *handles, uint32_t *count,

@@ -8,6 +8,8 @@
 #endif
 #include <vulkan/vulkan.h>
 
+#include "vkmatrix.h"
+
 /* vkGetInstanceProcAddr(NULL, ...) */
 #define FV_VK_GLOBAL_FUNCTIONS(X)                                                                            \
     X(EnumerateInstanceVersion)                                                                              \
@@ -28,8 +30,9 @@
     X(CreateDevice)                                                                                          \
     X(GetDeviceProcAddr)
 
-/* As above; NULL where the extension is not enabled. */
+/* As above; NULL where the extension is not enabled or no driver has it. */
 #define FV_VK_INSTANCE_OPTIONAL(X)                                                                           \
+    X(GetPhysicalDeviceCooperativeMatrixPropertiesKHR)                                                       \
     X(CreateDebugUtilsMessengerEXT)                                                                          \
     X(DestroyDebugUtilsMessengerEXT)
 

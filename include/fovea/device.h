@@ -7,7 +7,7 @@
 #ifndef FOVEA_DEVICE_H
 #define FOVEA_DEVICE_H
 
-#include <fovea/base.h>
+#include <fovea/tensor.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -51,6 +51,33 @@ typedef struct fovea_device_limits {
     uint32_t reserved[9];
 } fovea_device_limits;
 
+/* The most shapes of a matrix unit that are told. */
+#define FOVEA_MATRICES_MAX 8
+
+/* A shape in which a matrix unit multiplies: sums of m x n, in float32, plus m x k times k x n of `operand`. */
+typedef struct fovea_matrix_shape {
+    uint32_t m, n, k;
+    fovea_dtype operand; /* FOVEA_F16 or FOVEA_BF16 */
+} fovea_matrix_shape;
+
+/* What else the matrix unit of a Vulkan device can do, as bits; no kernel uses any of it yet. By the extension that
+ * brings it: VK_NV_cooperative_matrix2, VK_EXT_cooperative_matrix_maintenance1, VK_QCOM_cooperative_matrix_conversion. */
+typedef enum fovea_matrix_feature {
+    FOVEA_MATRIX_NV_WORKGROUP_SCOPE = 1 << 0, /* matrices of a workgroup */
+    FOVEA_MATRIX_NV_FLEXIBLE_DIMENSIONS = 1 << 1,
+    FOVEA_MATRIX_NV_REDUCTIONS = 1 << 2,
+    FOVEA_MATRIX_NV_CONVERSIONS = 1 << 3, /* between types and between operands and sums, in registers */
+    FOVEA_MATRIX_NV_PER_ELEMENT = 1 << 4, /* a function of each element, its row and its column */
+    FOVEA_MATRIX_NV_TENSOR_ADDRESSING = 1 << 5,
+    FOVEA_MATRIX_NV_BLOCK_LOADS = 1 << 6,
+    FOVEA_MATRIX_EXT_PROPERTIES_2 = 1 << 8, /* shapes told per subgroup size */
+    FOVEA_MATRIX_EXT_REDUCTIONS = 1 << 9,
+    FOVEA_MATRIX_EXT_CONVERSIONS = 1 << 10,
+    FOVEA_MATRIX_EXT_PER_ELEMENT = 1 << 11,
+    FOVEA_MATRIX_EXT_COORDINATES = 1 << 12, /* row and column of a component */
+    FOVEA_MATRIX_QCOM_CONVERSION = 1 << 16
+} fovea_matrix_feature;
+
 /* One device of this machine. Strings are UTF-8, terminated, cut to fit. */
 typedef struct fovea_device_info {
     char id[32];           /* what fovea_device_params.device takes: "cpu", "vulkan:0" */
@@ -62,7 +89,10 @@ typedef struct fovea_device_info {
     uint32_t api_version;          /* Vulkan: as VK_MAKE_API_VERSION packs it; else 0 */
     uint32_t driver_version;       /* the driver's own packing */
     uint32_t driver_id;            /* Vulkan: VkDriverId; 0 unknown */
-    fovea_tier tier;               /* the best tier that the hardware offers */
+    fovea_tier tier;               /* the best tier that the hardware offers and this build has kernels for */
+    fovea_matrix_shape matrices[FOVEA_MATRICES_MAX]; /* what its matrix unit offers, kernels or not */
+    uint32_t matrix_count;
+    uint32_t matrix_features; /* fovea_matrix_feature bits */
     uint32_t reserved[8];
 } fovea_device_info;
 

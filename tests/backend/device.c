@@ -76,6 +76,31 @@ START_TEST(caps_agree_with_enumerate_and_are_usable)
 }
 END_TEST
 
+/* Kernels may ask for powers of two of the range alone; what they may use of a matrix unit is all of it or nothing. */
+START_TEST(sizes_and_matrices_of_kernels)
+{
+    static const fovea_tier most[] = {FOVEA_TIER_DEFAULT, FOVEA_TIER_SUBGROUP, FOVEA_TIER_PORTABLE};
+    const fv_backend *backend = under_test.backend;
+    for (size_t i = 0; i < sizeof most / sizeof most[0]; i++) {
+        fv_device *device;
+        fovea_device_params params = under_test.params;
+        params.max_tier = most[i];
+        ck_assert_int_eq(backend->open(&under_test.host, &params, under_test.index, &device), FOVEA_OK);
+        const fv_caps *caps = &device->caps;
+        const bool used = backend->modules && most[i] == FOVEA_TIER_DEFAULT && caps->info.tier == FOVEA_TIER_MATRIX;
+        if (backend->modules) {
+            ck_assert_int_eq(caps->subgroup_sizes != 0, caps->subgroup_size_control);
+            ck_assert_uint_eq(caps->matrix_count, used ? caps->info.matrix_count : 0);
+        }
+        for (uint32_t size = 1; size != 0; size *= 2)
+            if (caps->subgroup_sizes & size)
+                ck_assert(size >= caps->limits.subgroup_size_min && size <= caps->limits.subgroup_size_max);
+        ck_assert_int_eq(memcmp(caps->matrices, caps->info.matrices, caps->matrix_count * sizeof caps->matrices[0]), 0);
+        backend->close(device);
+    }
+}
+END_TEST
+
 /* llvmpipe ends an invocation after 65,535 iterations until Mesa 25.0. */
 START_TEST(loop_limit_follows_the_driver_version)
 {
@@ -100,6 +125,7 @@ void add_device_cases(Suite *suite)
     tcase_add_test(tcase, open_beyond_the_last_device_is_no_device);
     tcase_add_test(tcase, open_twice_gives_two_devices);
     tcase_add_test(tcase, caps_agree_with_enumerate_and_are_usable);
+    tcase_add_test(tcase, sizes_and_matrices_of_kernels);
     tcase_add_test(tcase, loop_limit_follows_the_driver_version);
     suite_add_tcase(suite, tcase);
 }

@@ -81,6 +81,7 @@ class Info(common.ProgramTest):
         self.assertEqual((device["id"], device["kind"]), ("cpu", "cpu"))
         self.assertIn("portable", device["tiers"])
         self.assertEqual(device["tiers"][-1], device["tier"])
+        self.assertEqual(len(device["matrices"]), device["matrix_count"])
 
     def test_lines_say_the_same(self):
         device = json.loads(self.expect(DONE, "info", "--json", "--device", "cpu").stdout)["devices"][0]
@@ -95,6 +96,21 @@ class Info(common.ProgramTest):
         devices = json.loads(self.expect(DONE, "info", "--json", "--no-cache").stdout)["devices"]
         self.assertEqual(devices[0]["id"], "cpu")
         self.assertEqual(len({device["id"] for device in devices}), len(devices))
+
+    def test_matrix_units(self):
+        root = json.loads(self.expect(DONE, "info", "--json", "--no-cache").stdout)
+        none = root["matrix_kernels"].startswith("none: ")
+        self.assertRegex(root["matrix_kernels"], r"^(none: |f16|bf16)")
+        self.assertIn("matrix_kernels: " + root["matrix_kernels"], self.expect(DONE, "info").stdout.splitlines())
+        for device in root["devices"]:
+            for shape in device["matrices"]:
+                self.assertRegex(shape, r"^\d+x\d+x\d+\.b?f16$")
+            if device["id"].startswith("vulkan"):
+                idle = device["matrix_count"] > 0 and device["tier"] != "matrix"
+                self.assertEqual("matrix" in device, idle)
+                self.assertFalse(none and device["tier"] == "matrix")
+                if none and idle:
+                    self.assertIn("not in this build", device["matrix"])
 
     def test_no_such_device(self):
         for device in ("vulkan:99", "cpu:99", "nosuch"):

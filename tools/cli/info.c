@@ -38,20 +38,42 @@ static const value_row limit_rows[] = {
     LIMIT(VALUE_BOUND, loop_iterations),  LIMIT(VALUE_U32, compute_units),
 };
 
+/* Bits of matrix_features. */
+static const struct {
+    fovea_matrix_feature feature;
+    const char *name;
+} feature_rows[] = {
+    {FOVEA_MATRIX_NV_WORKGROUP_SCOPE, "nv_workgroup_scope"},
+    {FOVEA_MATRIX_NV_FLEXIBLE_DIMENSIONS, "nv_flexible_dimensions"},
+    {FOVEA_MATRIX_NV_REDUCTIONS, "nv_reductions"},
+    {FOVEA_MATRIX_NV_CONVERSIONS, "nv_conversions"},
+    {FOVEA_MATRIX_NV_PER_ELEMENT, "nv_per_element"},
+    {FOVEA_MATRIX_NV_TENSOR_ADDRESSING, "nv_tensor_addressing"},
+    {FOVEA_MATRIX_NV_BLOCK_LOADS, "nv_block_loads"},
+    {FOVEA_MATRIX_EXT_PROPERTIES_2, "ext_properties_2"},
+    {FOVEA_MATRIX_EXT_REDUCTIONS, "ext_reductions"},
+    {FOVEA_MATRIX_EXT_CONVERSIONS, "ext_conversions"},
+    {FOVEA_MATRIX_EXT_PER_ELEMENT, "ext_per_element"},
+    {FOVEA_MATRIX_EXT_COORDINATES, "ext_coordinates"},
+    {FOVEA_MATRIX_QCOM_CONVERSION, "qcom_conversion"},
+};
+
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
 static void print_help(void)
 {
-    fputs("Usage: fovea info [--json] [--device ID] [--no-cache]\n"
-          "\n"
-          "Lists the devices of this machine: name, driver, versions, tiers and limits.\n"
-          "\n"
-          "  --json       one JSON object instead of `key: value` lines\n"
-          "  --device ID  this device alone, such as cpu or vulkan:0\n"
-          "  --no-cache   open devices without the entries of earlier runs (in ~/.cache/fovea/entries)\n"
-          "  --help       this text\n"
-          "\n" CLI_EXIT_CODES,
-          stdout);
+    fputs(
+        "Usage: fovea info [--json] [--device ID] [--no-cache]\n"
+        "\n"
+        "Lists the devices of this machine: name, driver, versions, tiers, matrix shapes and limits; and which kernels for\n"
+        "matrix units this build has.\n"
+        "\n"
+        "  --json       one JSON object instead of `key: value` lines\n"
+        "  --device ID  this device alone, such as cpu or vulkan:0\n"
+        "  --no-cache   open devices without the entries of earlier runs (in ~/.cache/fovea/entries)\n"
+        "  --help       this text\n"
+        "\n" CLI_EXIT_CODES,
+        stdout);
 }
 
 static json_t *tier_list(fovea_tier best)
@@ -62,6 +84,42 @@ static json_t *tier_list(fovea_tier best)
     return list;
 }
 
+static json_t *shape_list(const fovea_device_info *info)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < info->matrix_count; i++) {
+        const fovea_matrix_shape *shape = &info->matrices[i];
+        json_array_append_new(
+            list, json_sprintf("%ux%ux%u.%s", shape->m, shape->n, shape->k, fovea_dtype_name(shape->operand)));
+    }
+    return list;
+}
+
+static json_t *feature_list(uint32_t features)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < COUNT(feature_rows); i++)
+        if (features & (uint32_t)feature_rows[i].feature)
+            json_array_append_new(list, json_string(feature_rows[i].name));
+    return list;
+}
+
+/* Shapes of the matrix unit, what else it can do, and why no kernel uses it where none does. */
+static void add_matrices(json_t *object, const fovea_device_info *info)
+{
+    json_object_set_new(object, "matrices", shape_list(info));
+    json_object_set_new(object, "matrix_count", json_integer(info->matrix_count));
+    json_object_set_new(object, "matrix_features", feature_list(info->matrix_features));
+    if (info->matrix_count == 0 || info->tier == FOVEA_TIER_MATRIX)
+        return;
+    if (strncmp(CLI_MATRIX_KERNELS, "none: ", 6) == 0)
+        json_object_set_new(object, "matrix",
+                            json_string("not in this build (" CLI_MATRIX_KERNELS "; see README.md, Matrix units)"));
+    else
+        json_object_set_new(object, "matrix",
+                            json_string("no kernels of this build for its shapes, or subgroups of no fixed size"));
+}
+
 static json_t *describe(const fovea_device_info *info)
 {
     json_t *object = json_object();
@@ -70,6 +128,7 @@ static json_t *describe(const fovea_device_info *info)
     json_object_set_new(object, "api_version", values_api_version(info->api_version));
     values_add(object, number_rows, COUNT(number_rows), info);
     json_object_set_new(object, "tiers", tier_list(info->tier));
+    add_matrices(object, info);
     return object;
 }
 
@@ -138,6 +197,7 @@ static int add_all(json_t *devices, bool cached)
 static void print_lines(const json_t *devices)
 {
     puts("version: " FOVEA_VERSION_STRING);
+    puts("matrix_kernels: " CLI_MATRIX_KERNELS);
     for (size_t i = 0; i < json_array_size(devices); i++) {
         putchar('\n');
         values_print_lines(json_array_get(devices, i), "");
@@ -151,6 +211,7 @@ static int show(const char *device, bool as_json, bool cached)
     if (code == CLI_DONE && as_json) {
         json_t *object = json_object();
         json_object_set_new(object, "version", json_string(FOVEA_VERSION_STRING));
+        json_object_set_new(object, "matrix_kernels", json_string(CLI_MATRIX_KERNELS));
         json_object_set(object, "devices", devices);
         values_print_json(object);
         json_decref(object);

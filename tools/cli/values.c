@@ -123,6 +123,8 @@ void values_print_lines(json_t *object, const char *prefix)
             values_print_lines(value, path);
             continue;
         }
+        if (json_is_array(value) && json_array_size(value) == 0)
+            continue;
         printf("%s: ", path);
         if (json_is_array(value))
             print_list(value);

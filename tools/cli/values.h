@@ -40,7 +40,7 @@ double values_seconds(void);
 /* Adds the members of the struct at `base` to `object`. */
 void values_add(json_t *object, const value_row *rows, size_t count, const void *base);
 
-/* Prints `object` to standard output: as one JSON line, or as `prefix.key: value` lines. */
+/* Prints `object` to standard output: as one JSON line, or as `prefix.key: value` lines, without empty lists. */
 void values_print_json(const json_t *object);
 void values_print_lines(json_t *object, const char *prefix);
 
