@@ -30,7 +30,7 @@ typedef struct problem {
 
 uint32_t softmax_matrix_shared_bytes(const softmax_tile *tile)
 {
-    return SOFTMAX_MATRIX_SHARED_BYTES(tile->lane_rows, softmax_rows(tile), softmax_keys(tile), softmax_cols(tile),
+    return SOFTMAX_MATRIX_SHARED_BYTES(softmax_rows(tile), softmax_keys(tile), softmax_cols(tile),
                                        tile->chunk, tile->v_step, tile->v_turned, tile->q_kept, tile->matrix.m,
                                        tile->matrix.n);
 }
