@@ -25,7 +25,8 @@ TIERS = {'portable': 'FOVEA_TIER_PORTABLE', 'subgroup': 'FOVEA_TIER_SUBGROUP', '
 # Operand type of a matrix: its GLSL type, that of four, and the extension that brings them.
 OPERANDS = {'f16': ('float16_t', 'f16vec4', 'GL_EXT_shader_explicit_arithmetic_types_float16'),
             'bf16': ('bfloat16_t', 'bf16vec4', 'GL_EXT_bfloat16')}
-MATRIX_EXTENSIONS = ['GL_KHR_cooperative_matrix', 'GL_KHR_memory_scope_semantics', 'GL_KHR_shader_subgroup_vote']
+MATRIX_EXTENSIONS = ['GL_KHR_cooperative_matrix', 'GL_KHR_memory_scope_semantics', 'GL_KHR_shader_subgroup_vote',
+                     'GL_KHR_shader_subgroup_arithmetic']
 MATRIX_TEXT = '_matrix' # behind a kernel's name: its text of that tier
 REMAKE = 'make them anew: sh tools/matrix_spirv.sh %s'
 
