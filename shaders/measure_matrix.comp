@@ -2,9 +2,9 @@
  * registers. Plain GLSL: matrices exist in Vulkan alone.
  *
  *                  right                 Every row of `left` and every column of `right` is 1/8, 2/8, ... 8/8 over and
- *                  [    ]  K x N         over: rows begin MEASURE_SIDE elements apart in a source of that period. So all
- *      left [    ] [sums]                components of all sums are equal: n times sum over k of (k % 8 + 1)^2 / 64,
- *           M x K   M x N                exactly.
+ *                  [    ]  K x N         over: they begin MEASURE_SIDE elements apart in a source of that period, `right`
+ *      left [    ] [sums]                one row later, so that the two are not one. All components of all sums are
+ *           M x K   M x N                equal: n times sum over k of (k % 8 + 1)^2 / 64, exactly.
  *
  * A subgroup owns its matrices, a lane its components, whichever they are; lanes write one component, or NaN where two
  * differ. `step` is 0, which no compiler knows, so that no two chains are one. No shared memory, no barrier. */
@@ -25,7 +25,7 @@ KERNEL_BODY(measure_matrix, BUFFERS, PARAMS, SHARED)
     if (group >= PARAM(group_count))
         return;
     coopMatLoad(left, b1_source, 0u, MEASURE_SIDE / 2u, gl_CooperativeMatrixLayoutRowMajor);
-    coopMatLoad(right, b1_source, 0u, MEASURE_SIDE / 2u, gl_CooperativeMatrixLayoutColumnMajor);
+    coopMatLoad(right, b1_source, MEASURE_SIDE / 2u, MEASURE_SIDE / 2u, gl_CooperativeMatrixLayoutColumnMajor);
     UNROLL for (uint r = 0u; r < MEASURE_MATRIX_SUMS; r++)
         sums[r] = MATRIX_SUM(float(r * PARAM(step)));
     ROLLED for (uint n = 0u; n < PARAM(rounds); n++) {
