@@ -5,6 +5,7 @@
 #include <fovea/device.h>
 #include <fovea/tensor.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,5 +26,12 @@ typedef struct fv_module {
 
 extern const fv_module fv_modules[];
 extern const uint32_t fv_module_count;
+
+/* Whether it is one of the matrix tier, for that shape. */
+static inline bool fv_module_serves(const fv_module *module, const fovea_matrix_shape *shape)
+{
+    return module->tier == FOVEA_TIER_MATRIX && module->tm == shape->m && module->tn == shape->n &&
+           module->tv == shape->k && module->operand == shape->operand;
+}
 
 #endif
