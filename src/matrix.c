@@ -6,13 +6,9 @@
 /* A module of the matrix tier for that shape; NULL: there is none. */
 static const fv_module *module_of(const fv_matrix *shape)
 {
-    for (uint32_t i = 0; i < fv_module_count; i++) {
-        const fv_module *module = &fv_modules[i];
-        const bool any_shape = module->tm == 0;
-        const bool same_shape = module->tm == shape->m && module->tn == shape->n && module->tv == shape->k;
-        if (module->tier == FOVEA_TIER_MATRIX && module->operand == shape->operand && (any_shape || same_shape))
-            return module;
-    }
+    for (uint32_t i = 0; i < fv_module_count; i++)
+        if (fv_module_serves(&fv_modules[i], shape))
+            return &fv_modules[i];
     return NULL;
 }
 

@@ -5,6 +5,7 @@
 
 #include "device.h"
 #include "kernels.h"
+#include "modules.h"
 #include "util/half.h"
 #include "util/math.h"
 
@@ -31,7 +32,7 @@ enum {
     GROUPS_FIRST = 16,   /* of the first trial */
     GROUPS_MOST = 1 << 20,
     COPY_BYTES = 64 << 20,  /* beyond the caches of most devices */
-    SOURCE_WORDS = 64,      /* what kernels other than the copy read */
+    SOURCE_WORDS = 64,      /* what kernels other than the copy and those of matrices read */
     RUNS = 6,               /* of which the best counts */
     COMMANDS_MOST = 2 * 256 /* of a list that measures commands */
 };
@@ -49,6 +50,7 @@ typedef struct measure_probe {
     double word;      /* what a round adds to the word that the lane leaves */
     double tolerance; /* relative; above 0, the word is what all rounds end with */
     uint32_t rounds_least, shared_bytes;
+    uint32_t subgroup; /* required size; 0: any */
 } measure_probe;
 
 #define OPERANDS(n) ((n) * ((n) + 1) / 16.0) /* 1/8 + 2/8 + ... + n/8 */
@@ -72,6 +74,16 @@ static const measure_probe probes[] = {
      16.0 * MEASURE_READS *MEASURE_PASSES, 28.0 * MEASURE_PASSES, 0.0, 1, 16 * MEASURE_SHARED_FLOAT4},
     {FOVEA_RATE_COPY, ANY, "measure_copy", "measure_copy.portable", FOVEA_F32, 0.0, 0.0, 0.0, 1, 0},
 };
+static bool is_cost(fovea_rate rate)
+{
+    return rate >= FOVEA_RATE_DISPATCH && rate <= FOVEA_RATE_SUBMIT;
+}
+
+static bool is_of_matrices(fovea_rate rate)
+{
+    return rate == FOVEA_RATE_MATRIX_F16 || rate == FOVEA_RATE_MATRIX_BF16;
+}
+
 enum { PROBES = sizeof probes / sizeof probes[0], COPY_PROBE = PROBES - 1 };
 
 /* A kernel that is being measured, and its memory. */
@@ -91,7 +103,9 @@ static uint32_t choose_lanes(const fovea_device *device, const measure_probe *pr
     const fovea_device_limits *limits = &device->limits;
     if (device->driver->caps.native) /* of one call; a copy's are its words */
         return probe->work > 0.0 ? 64 : 4096;
-    return (uint32_t)fv_min(LANES_MOST, fv_min(limits->workgroup_invocations, limits->workgroup_size_x));
+    const uint32_t lanes =
+        (uint32_t)fv_min(LANES_MOST, fv_min(limits->workgroup_invocations, limits->workgroup_size_x));
+    return probe->subgroup ? lanes / probe->subgroup * probe->subgroup : lanes;
 }
 
 /* 0: not even one. */
@@ -112,6 +126,7 @@ static fovea_status get_pipeline(measurement *m)
     desc.kernel = m->probe->kernel;
     desc.module = m->probe->module;
     desc.invocations = device->driver->caps.native ? 1 : m->lanes;
+    desc.subgroup_size = m->probe->subgroup;
     desc.parameter_bytes = sizeof(measure_params);
     desc.binding_count = 2;
     desc.access[0] = FV_READ;
@@ -126,12 +141,18 @@ static fovea_status get_pipeline(measurement *m)
     return status;
 }
 
-/* Element n (twice 0 to SIDE - 1): an operand of multiply-adds, a start of exp2, a value of the shared array. */
+/* Element n (0 to SIDE - 1, twice, or over and over for matrices): an operand of multiply-adds, a start of exp2, a value of
+ * the shared array. */
 static float source_element(const measure_probe *probe, uint32_t n)
 {
-    if (probe->rate <= FOVEA_RATE_FMA_BF16)
+    if (probe->rate <= FOVEA_RATE_FMA_BF16 || is_of_matrices(probe->rate))
         return (float)(n + 1) / 8.0f;
     return probe->rate == FOVEA_RATE_EXP2 ? (float)n / 8.0f : (float)n;
+}
+
+static uint32_t source_words(const measure_probe *probe)
+{
+    return is_of_matrices(probe->rate) ? MEASURE_MATRIX_WORDS : SOURCE_WORDS;
 }
 
 /* What the source holds behind its first words, and the target everywhere, before a kernel runs. */
@@ -142,10 +163,12 @@ static fovea_status make_memory(measurement *m, uint32_t groups)
     fovea_status status = FOVEA_OK;
     fovea_device *device = m->device;
     const fv_backend *backend = device->backend;
-    uint32_t words[SOURCE_WORDS] = {0};
-    m->source_size = fv_max(m->words, SOURCE_WORDS) * sizeof(uint32_t);
+    uint32_t words[MEASURE_MATRIX_WORDS] = {0};
+    const uint32_t count = source_words(m->probe);
+    const uint32_t elements = is_of_matrices(m->probe->rate) ? 2 * count : 2 * MEASURE_SIDE;
+    m->source_size = fv_max(m->words, count) * sizeof(uint32_t);
     m->target_size = m->probe->work == 0.0 ? m->source_size : (uint64_t)groups * m->lanes * sizeof(uint32_t);
-    for (uint32_t i = 0; i < 2 * MEASURE_SIDE; i++)
+    for (uint32_t i = 0; i < elements; i++)
         fv_store_element(words, m->probe->dtype, i, source_element(m->probe, i % MEASURE_SIDE));
     fv_try(backend->buffer_create(device->driver, m->source_size, FV_MEMORY_DEVICE, &m->source));
     fv_try(backend->buffer_create(device->driver, m->target_size, FV_MEMORY_DEVICE, &m->target));
@@ -154,7 +177,7 @@ static fovea_status make_memory(measurement *m, uint32_t groups)
         {.kind = FV_COMMAND_FILL, .fill = {{m->target, 0, m->target_size}, TARGET_FILL}},
     };
     fv_try(backend->execute(device->driver, fills, 2));
-    fv_try(fv_upload(device, m->source, 0, words, sizeof words));
+    fv_try(fv_upload(device, m->source, 0, words, count * sizeof words[0]));
 fail:
     return status;
 }
@@ -369,7 +392,7 @@ static bool holds(const fovea_device *device, const measurement *m)
 {
     const fovea_device_limits *limits = &device->limits;
     return m->rounds >= m->probe->rounds_least && m->lanes > 0 &&
-           limits->storage_range >= sizeof(uint32_t) * fv_max(SOURCE_WORDS, m->lanes) &&
+           limits->storage_range >= sizeof(uint32_t) * fv_max(source_words(m->probe), m->lanes) &&
            (device->driver->caps.native || limits->shared_memory >= m->probe->shared_bytes);
 }
 
@@ -382,9 +405,9 @@ static fovea_status measure_probe_once(fovea_device *device, const measure_probe
     fv_require(&device->host, holds(device, &m), FOVEA_UNSUPPORTED,
                "%s needs %u bytes of shared memory, %u loop iterations and bindings of %u bytes", probe->kernel,
                probe->shared_bytes, MEASURE_TRIPS_FIXED + probe->rounds_least * MEASURE_TRIPS,
-               (uint32_t)sizeof(uint32_t) * (uint32_t)fv_max(SOURCE_WORDS, m.lanes));
+               (uint32_t)sizeof(uint32_t) * (uint32_t)fv_max(source_words(probe), m.lanes));
     fv_try(get_pipeline(&m));
-    if (rate < FOVEA_RATE_DISPATCH)
+    if (!is_cost(rate))
         status = measure_kernel(&m, out_value);
     else if (rate == FOVEA_RATE_SUBMIT)
         status = measure_submit(&m, out_value);
@@ -392,6 +415,75 @@ static fovea_status measure_probe_once(fovea_device *device, const measure_probe
         status = measure_commands(&m, rate == FOVEA_RATE_BARRIER, out_value);
 fail:
     end(&m);
+    return status;
+}
+
+/* ---- the rates of kernels ------------------------------------------------------------------------------------------ */
+
+/* The best of several measurements that may each be impossible: one is enough. */
+typedef struct best_rate {
+    double value;
+    fovea_status first; /* why the first one failed that did */
+} best_rate;
+
+/* Adds one. A device that is lost or hangs ends it all. */
+static fovea_status add_rate(fovea_device *device, const measure_probe *probe, best_rate *best)
+{
+    double value = 0.0;
+    const fovea_status status = measure_probe_once(device, probe, probe->rate, &value);
+    if (status == FOVEA_OK)
+        best->value = fmax(best->value, value);
+    else if (best->first == FOVEA_OK)
+        best->first = status;
+    return status == FOVEA_DEVICE_LOST || status == FOVEA_TIMEOUT ? status : FOVEA_OK;
+}
+
+static fovea_status measure_tiles(fovea_device *device, fovea_rate rate, best_rate *best)
+{
+    const int other = device->driver->caps.native ? TEXT : NATIVE;
+    fovea_status status = FOVEA_OK;
+    for (uint32_t i = 0; i < PROBES && status == FOVEA_OK; i++)
+        if (probes[i].rate == rate && (int)probes[i].kernels != other)
+            status = add_rate(device, &probes[i], best);
+    return status;
+}
+
+/* In every size of a subgroup that a kernel may ask for. */
+static fovea_status measure_module(fovea_device *device, fovea_rate rate, const fv_module *module, best_rate *best)
+{
+    const uint32_t sizes = device->driver->caps.subgroup_sizes;
+    const double flops = 2.0 * module->tm * module->tn * module->tv * MEASURE_MATRIX_LEFTS * MEASURE_MATRIX_RIGHTS *
+                         MEASURE_PASSES; /* of a subgroup in a round */
+    fovea_status status = FOVEA_OK;
+    measure_probe probe = {.rate = rate, .kernel = module->kernel, .module = module->name, .dtype = module->operand};
+    for (uint32_t k = 0; k < module->tv; k++)
+        probe.word +=
+            MEASURE_PASSES * source_element(&probe, k % MEASURE_SIDE) * source_element(&probe, k % MEASURE_SIDE);
+    for (uint32_t size = 1; size != 0 && size <= device->limits.subgroup_size_max && status == FOVEA_OK; size *= 2) {
+        if (!(sizes & size))
+            continue;
+        probe.subgroup = size;
+        probe.work = flops / size;
+        status = add_rate(device, &probe, best);
+    }
+    return status;
+}
+
+static fovea_status measure_matrices(fovea_device *device, fovea_rate rate, best_rate *best)
+{
+    const fv_caps *caps = &device->driver->caps;
+    const fovea_dtype operand = rate == FOVEA_RATE_MATRIX_F16 ? FOVEA_F16 : FOVEA_BF16;
+    fovea_status status = FOVEA_OK;
+    for (uint32_t i = 0; i < caps->matrix_count * fv_module_count && status == FOVEA_OK; i++) {
+        const fv_matrix *shape = &caps->matrices[i / fv_module_count];
+        const fv_module *module = &fv_modules[i % fv_module_count];
+        if (shape->operand == operand && fv_module_serves(module, shape) &&
+            strcmp(module->kernel, "measure_matrix") == 0)
+            status = measure_module(device, rate, module, best);
+    }
+    if (status == FOVEA_OK && best->value == 0.0 && best->first == FOVEA_OK)
+        return fv_fail(&device->host, FOVEA_UNSUPPORTED,
+                       "this device has no matrix unit for %s, or this build no kernel", fovea_dtype_name(operand));
     return status;
 }
 
@@ -406,23 +498,12 @@ fovea_status fovea_device_measure(fovea_device *device, fovea_rate rate, double 
     *out_value = 0.0;
     fv_require(host, (unsigned)rate < FOVEA_RATE_COUNT, FOVEA_INVALID, "rate %d; there are %d", (int)rate,
                (int)FOVEA_RATE_COUNT);
-    if (rate >= FOVEA_RATE_DISPATCH)
+    if (is_cost(rate))
         return measure_probe_once(device, &probes[COPY_PROBE], rate, out_value);
-    const int other = device->driver->caps.native ? TEXT : NATIVE;
-    fovea_status first = FOVEA_OK;
-    for (uint32_t i = 0; i < PROBES; i++) {
-        double value = 0.0;
-        if (probes[i].rate != rate || (int)probes[i].kernels == other)
-            continue;
-        status = measure_probe_once(device, &probes[i], rate, &value);
-        if (status == FOVEA_DEVICE_LOST || status == FOVEA_TIMEOUT)
-            goto fail;
-        if (status == FOVEA_OK)
-            *out_value = fmax(*out_value, value);
-        else if (first == FOVEA_OK)
-            first = status;
-    }
-    return *out_value > 0.0 ? FOVEA_OK : first; /* one tile of several is enough */
+    best_rate best = {.first = FOVEA_OK};
+    fv_try(is_of_matrices(rate) ? measure_matrices(device, rate, &best) : measure_tiles(device, rate, &best));
+    *out_value = best.value;
+    return best.value > 0.0 ? FOVEA_OK : best.first;
 fail:
     *out_value = 0.0;
     return status;

@@ -5,6 +5,7 @@
 #include <fovea/device.h>
 #include <fovea/tensor.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,5 +26,13 @@ typedef struct fv_module {
 
 extern const fv_module fv_modules[];
 extern const uint32_t fv_module_count;
+
+/* Whether it is one of the matrix tier, for that shape. */
+static inline bool fv_module_serves(const fv_module *module, const fovea_matrix_shape *shape)
+{
+    const bool any_shape = module->tm == 0; /* constants of the kernel say it */
+    const bool same_shape = module->tm == shape->m && module->tn == shape->n && module->tv == shape->k;
+    return module->tier == FOVEA_TIER_MATRIX && module->operand == shape->operand && (any_shape || same_shape);
+}
 
 #endif

@@ -13,7 +13,7 @@ enum {
     TILES_MOST = 20,      /* so that the other tiers have room in the list */
     SHAPES_MOST = 3,      /* matrix shapes of one operand type that are tried */
     SCORES_MOST = 64,     /* accumulators of S that a lane holds */
-    REGISTERS_MOST = 200, /* of what a lane holds through a key tile, by the count of `registers` */
+    REGISTERS_MOST = 192, /* of what a lane holds through a key tile, by the count of `registers` */
     IN_FLIGHT_MOST = 8,   /* eights of K or V */
     Q_SLOTS_MOST = 16,
     CHUNK_MOST = 128, /* head dims */

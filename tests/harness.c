@@ -126,6 +126,40 @@ bool test_takes(const test_case *c)
     return c->level <= test.level && (c->every_part || case_hash(5, kernels_of(c)) % test.parts == test.part);
 }
 
+/* ---- the tier under test ------------------------------------------------------------------------------------- */
+
+static bool all_of(const test_case *c, fovea_dtype dtype)
+{
+    return c->dtypes.q == dtype && c->dtypes.k == dtype && c->dtypes.v == dtype;
+}
+
+void test_adapt(test_case *c)
+{
+    if (test.tier == FOVEA_TIER_MATRIX && all_of(c, FOVEA_F32))
+        c->dtypes.q = c->dtypes.k = c->dtypes.v = FOVEA_F16;
+}
+
+static bool multiplies(const test_case *c)
+{
+    for (uint32_t i = 0; i < test.info.matrix_count; i++)
+        if (all_of(c, test.info.matrices[i].operand))
+            return true;
+    return false;
+}
+
+void test_expect_matrices(const test_case *c, const fovea_op_report *report)
+{
+    if (test.tier != FOVEA_TIER_MATRIX || !multiplies(c))
+        return;
+    for (uint32_t i = 0; i < report->kernel_count; i++) {
+        const fovea_kernel_report *kernel = &report->kernels[i];
+        if (strstr(kernel->use, "at most") || strstr(kernel->name, "finish"))
+            continue; /* few rows leave most of a matrix empty; what merges multiplies nothing */
+        ck_assert_msg(kernel->tier == FOVEA_TIER_MATRIX, "%s: %s, %s: not of the matrix tier: %s", c->name,
+                      kernel->name, kernel->use, report->notes);
+    }
+}
+
 /* ---- ops that stay for a while ------------------------------------------------------------------------------- */
 
 enum { KEPT = 24 };
@@ -215,6 +249,16 @@ static bool parse_level(const char *value)
     return false;
 }
 
+static bool parse_tier(const char *value)
+{
+    for (int tier = FOVEA_TIER_DEFAULT; tier <= FOVEA_TIER_MATRIX; tier++)
+        if (strcmp(fovea_tier_name((fovea_tier)tier), value) == 0) {
+            test.tier = (fovea_tier)tier;
+            return true;
+        }
+    return false;
+}
+
 static bool parse_part(const char *value)
 {
     char *end;
@@ -240,6 +284,8 @@ static bool parse_argument(const char *argument)
         test.compile = (uint32_t)strtoul(value, NULL, 10);
     else if ((value = value_of(argument, "planner")))
         test.planner = (uint32_t)strtoul(value, NULL, 10);
+    else if ((value = value_of(argument, "tier")))
+        return parse_tier(value);
     else if ((value = value_of(argument, "seed")))
         test.seed = strtoull(value, NULL, 10);
     else
@@ -266,15 +312,20 @@ int test_skip(const char *what)
     return getenv("FOVEA_TEST_TAP") ? 0 : TEST_SKIP;
 }
 
-static int absent(const char *what)
+static int absent_unless(const char *required, const char *what)
 {
-    if (test_required(test.device)) {
-        printf("1..1\nnot ok 1 - %s: %s, but FOVEA_TEST_REQUIRE names it\n", test.device, what);
+    if (test_required(required)) {
+        printf("1..1\nnot ok 1 - %s: %s, but FOVEA_TEST_REQUIRE names %s\n", test.device, what, required);
         return 1;
     }
     char text[128];
     snprintf(text, sizeof text, "%s: %s", test.device, what);
     return test_skip(text);
+}
+
+static int absent(const char *what)
+{
+    return absent_unless(test.device, what);
 }
 
 static int refused(fovea_status status)
@@ -320,6 +371,11 @@ int test_main(int argc, char **argv, const char *name, void (*add)(Suite *suite)
 #endif
     if (!test_find_device(test.device, &test.info))
         return absent("not on this machine");
+    if (test.info.tier < test.tier) {
+        char what[64];
+        snprintf(what, sizeof what, "its best tier is %s", fovea_tier_name(test.info.tier));
+        return absent_unless(fovea_tier_name(test.tier), what);
+    }
     test.params = (fovea_device_params){.device = test.info.id,
                                         .log = {.message = keep_message, .level = FOVEA_LOG_WARNING},
                                         .limits = test.profile->limits,

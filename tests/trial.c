@@ -47,6 +47,7 @@ static uint32_t run_size(uint32_t size, uint32_t most, bool none)
 void trial_begin(trial *t, fovea_device *device, const test_case *c, uint32_t rotate)
 {
     *t = (trial){.device = device, .c = *c, .seed = seed_of(c->name), .rotate = rotate};
+    test_adapt(&t->c);
     t->run_q = run_size(c->run_q, c->seq_q, c->no_queries);
     t->run_k = run_size(c->run_k, c->seq_k, c->no_keys);
     tensors_shape(t);
@@ -136,6 +137,8 @@ void trial_run(trial *t, const trial_options *options)
         ck_abort_msg("%s: create gave %s: %s", trial_text(t, text), fovea_status_name(status), reason);
     }
     trial_run_op(t, op, options->workspace);
+    if (t->device == test.opened && options->tile == 0)
+        test_expect_matrices(&t->c, &t->report);
     if (t->device == test.opened)
         test_keep_op(op);
     else

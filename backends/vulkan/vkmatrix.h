@@ -1,11 +1,8 @@
 /* What the Vulkan headers of the distributions lack of the extensions for matrix units, with the values of the Vulkan
- * registry. Each part stands for headers that do not have its extension. */
+ * registry. Each part stands for headers that do not have its extension. Whoever wants no prototypes says so before. */
 #ifndef FV_VK_MATRIX_H
 #define FV_VK_MATRIX_H
 
-#ifndef VK_NO_PROTOTYPES
-#define VK_NO_PROTOTYPES
-#endif
 #include <vulkan/vulkan.h>
 
 #ifndef VK_KHR_cooperative_matrix

@@ -177,6 +177,8 @@ typedef enum fovea_rate {
     FOVEA_RATE_DISPATCH,    /* s: one more dispatch of nothing */
     FOVEA_RATE_BARRIER,     /* s: one more barrier between two dispatches */
     FOVEA_RATE_SUBMIT,      /* s: submit and wait for one dispatch of nothing, on the host's clock */
+    FOVEA_RATE_MATRIX_F16,  /* FLOP/s of the matrix unit: f16 operands, f32 accumulators */
+    FOVEA_RATE_MATRIX_BF16, /* FLOP/s of the matrix unit: bf16 operands, f32 accumulators */
     FOVEA_RATE_COUNT
 } fovea_rate;
 
@@ -189,7 +191,7 @@ FOVEA_API const char *fovea_rate_name(fovea_rate rate);
  *
  * out_value: in the unit that fovea_rate says; the caller's.
  * Blocks for a second or so, on slow devices for some, and while kernels compile. Errors: INVALID (NULL, no such rate), UNSUPPORTED (the device's
- * limits hold no such kernel), INTERNAL (a result was wrong), COMPILE_FAILED, those of fovea_device_wait. */
+ * limits hold no such kernel, or it has no such matrix unit), INTERNAL (a result was wrong), COMPILE_FAILED, those of fovea_device_wait. */
 FOVEA_API fovea_status fovea_device_measure(fovea_device *device, fovea_rate rate, double *out_value);
 
 /* Copies the message of the last call that failed on this device or on its children into `text`

@@ -21,8 +21,11 @@
  * columns. Native kernels have NATIVE_ROWS x SIDE, two columns at a time: as many chains as 16 registers hold. */
 #define MEASURE_SIDE 8
 #define MEASURE_NATIVE_ROWS 6
-/* measure_matrix: independent chains of a subgroup. DTYPE is the operands', as the module's name has it. */
-#define MEASURE_MATRIX_SUMS 8
+/* measure_matrix: matrices of a subgroup, and words of the source that they are read from, for 16 rows and 16 columns at
+ * the most: each begins 8 elements behind the one before, and its rows too. DTYPE is that of the module's name. */
+#define MEASURE_MATRIX_LEFTS 2
+#define MEASURE_MATRIX_RIGHTS 4
+#define MEASURE_MATRIX_WORDS 88
 /* measure_exp2: independent chains. */
 #define MEASURE_CHAINS 8
 /* measure_shared: float4s of the shared array, and reads of a lane in a pass. */

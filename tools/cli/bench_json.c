@@ -46,7 +46,8 @@ static json_t *device_json(const bench_device *device)
     put_text(object, "tier", fovea_tier_name(info->tier));
     for (int rate = 0; rate < FOVEA_RATE_COUNT; rate++) {
         char key[48];
-        snprintf(key, sizeof key, rate >= FOVEA_RATE_DISPATCH ? "%s_s" : "%s", fovea_rate_name((fovea_rate)rate));
+        const bool cost = rate >= FOVEA_RATE_DISPATCH && rate <= FOVEA_RATE_SUBMIT;
+        snprintf(key, sizeof key, cost ? "%s_s" : "%s", fovea_rate_name((fovea_rate)rate));
         put_number(rates, key, device->rates[rate]);
     }
     json_object_set_new(object, "rates", rates);
@@ -188,6 +189,7 @@ static void put_kernel(json_t *object, const bench_result *result)
 {
     const fovea_kernel_report *kernel = bench_kernel(result);
     put_text(object, "kernel", kernel->name);
+    put_text(object, "tier", fovea_tier_name(kernel->tier));
     put_text(object, "kernel_tier", fovea_tier_name(kernel->tier));
     json_object_set_new(object, "tile", json_sprintf("%ux%u", kernel->rows, kernel->keys));
     put_count(object, "tile_index", kernel->tile);

@@ -29,11 +29,19 @@ const bench_result *bench_faster_tile(const bench_result *tried, uint32_t count,
     return own && !(bench_clock(fastest)->median < bench_clock(own)->p10) ? own : fastest;
 }
 
+/* Whether the matrix unit does its multiply-adds. */
+static bool on_matrices(const bench_result *result)
+{
+    return bench_kernel(result)->tier == FOVEA_TIER_MATRIX;
+}
+
 double bench_peak(const bench_result *result)
 {
-    static const fovea_rate peaks[FOVEA_DTYPE_COUNT] = {
-        [FOVEA_F32] = FOVEA_RATE_FMA_F32, [FOVEA_F16] = FOVEA_RATE_FMA_F16, [FOVEA_BF16] = FOVEA_RATE_FMA_BF16};
-    return result->device->rates[peaks[result->c->dtypes.k]];
+    static const fovea_rate peaks[2][FOVEA_DTYPE_COUNT] = {
+        {[FOVEA_F32] = FOVEA_RATE_FMA_F32, [FOVEA_F16] = FOVEA_RATE_FMA_F16, [FOVEA_BF16] = FOVEA_RATE_FMA_BF16},
+        {[FOVEA_F32] = FOVEA_RATE_FMA_F32, [FOVEA_F16] = FOVEA_RATE_MATRIX_F16, [FOVEA_BF16] = FOVEA_RATE_MATRIX_BF16},
+    };
+    return result->device->rates[peaks[on_matrices(result)][result->c->dtypes.k]];
 }
 
 double bench_attainable(const bench_result *result, const char **out_bound)
@@ -44,7 +52,7 @@ double bench_attainable(const bench_result *result, const char **out_bound)
         const char *name;
         double seconds;
     } roofs[] = {
-        {"fma", (double)report->flops / bench_peak(result)},
+        {on_matrices(result) ? "matrix" : "fma", (double)report->flops / bench_peak(result)},
         {"exp2", (double)report->exponentials / rates[FOVEA_RATE_EXP2]},
         {"shared", (double)report->shared_bytes / rates[FOVEA_RATE_SHARED]},
         {"copy", (double)report->bytes / rates[FOVEA_RATE_COPY]},
@@ -93,7 +101,11 @@ static void print_rate(const char *name, double value, const char *unit)
 
 void bench_print_device(const bench_device *device)
 {
-    static const char *const units[FOVEA_RATE_COUNT] = {"FLOP/s", "FLOP/s", "FLOP/s", "/s", "B/s", "B/s"};
+    static const char *const units[FOVEA_RATE_COUNT] = {
+        [FOVEA_RATE_FMA_F32] = "FLOP/s",     [FOVEA_RATE_FMA_F16] = "FLOP/s",
+        [FOVEA_RATE_FMA_BF16] = "FLOP/s",    [FOVEA_RATE_MATRIX_F16] = "FLOP/s",
+        [FOVEA_RATE_MATRIX_BF16] = "FLOP/s", [FOVEA_RATE_EXP2] = "/s",
+        [FOVEA_RATE_SHARED] = "B/s",         [FOVEA_RATE_COPY] = "B/s"}; /* else seconds */
     printf("%s: %s, %s %s\n", device->info.id, device->info.name, device->info.driver, device->info.driver_info);
     for (int rate = 0; rate < FOVEA_RATE_COUNT; rate++) {
         if (units[rate])

@@ -3,7 +3,8 @@
  *
  *   probe MODULE PARAMETER_BYTES BINDINGS SUBGROUP ID=VALUE...
  *
- * SUBGROUP: required subgroup size, or 0. Built with the generated modules.c; see radv.py. */
+ * SUBGROUP: required subgroup size, or 0. Exit 77: the driver has no device, or no matrices of the module's type. Built
+ * with the generated modules.c; see radv.py. */
 #include "modules.h"
 
 #include <stdbool.h>
@@ -12,6 +13,8 @@
 #include <string.h>
 
 #include <vulkan/vulkan.h>
+
+#include "../../backends/vulkan/vkmatrix.h"
 
 enum { CONSTANTS = 32, BINDINGS_MAX = 8, LIST_MAX = 64 };
 
@@ -33,7 +36,55 @@ static const fv_module *find_module(const char *name)
     exit(1);
 }
 
-static VkDevice open_device(void)
+static bool listed(VkPhysicalDevice physical, const char *name)
+{
+    uint32_t count = 0;
+    bool found = false;
+    check(vkEnumerateDeviceExtensionProperties(physical, NULL, &count, NULL), "vkEnumerateDeviceExtensionProperties");
+    VkExtensionProperties *list = calloc(count, sizeof *list);
+    if (!list)
+        exit(1);
+    check(vkEnumerateDeviceExtensionProperties(physical, NULL, &count, list), "vkEnumerateDeviceExtensionProperties");
+    for (uint32_t i = 0; i < count && !found; i++)
+        found = strcmp(list[i].extensionName, name) == 0;
+    free(list);
+    return found;
+}
+
+/* What a module of the matrix tier needs besides. */
+typedef struct matrix_features {
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrix;
+    VkPhysicalDeviceShaderFloat16Int8Features float16;
+    VkPhysicalDeviceVulkanMemoryModelFeatures memory_model;
+    VkPhysicalDeviceShaderBfloat16FeaturesKHR bfloat16;
+} matrix_features;
+
+/* Puts it in front of `chain`, which it returns, and adds the extensions. */
+static void *chain_matrices(VkPhysicalDevice physical, const fv_module *module, matrix_features *features, void *chain,
+                            const char *extensions[], uint32_t *extension_count)
+{
+    const bool bf16 = module->operand == FOVEA_BF16;
+    if (!listed(physical, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME) ||
+        (bf16 && !listed(physical, VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME))) {
+        fprintf(stderr, "probe: this driver has no matrices of %s\n", bf16 ? "bf16" : "f16");
+        exit(77);
+    }
+    *features = (matrix_features){
+        .matrix = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR, chain, VK_TRUE, VK_FALSE},
+        .float16 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES, &features->matrix, VK_TRUE,
+                    VK_FALSE},
+        .memory_model = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES, &features->float16, VK_TRUE,
+                         VK_TRUE, VK_FALSE},
+        .bfloat16 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR, &features->memory_model, VK_TRUE,
+                     VK_FALSE, VK_TRUE}};
+    extensions[(*extension_count)++] = VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME;
+    if (!bf16)
+        return &features->memory_model;
+    extensions[(*extension_count)++] = VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME;
+    return &features->bfloat16;
+}
+
+static VkDevice open_device(const fv_module *module)
 {
     const VkApplicationInfo application = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
                                            .apiVersion = VK_API_VERSION_1_3};
@@ -65,12 +116,17 @@ static VkDevice open_device(void)
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
         .pNext = &sizes,
         .pipelineExecutableInfo = VK_TRUE};
-    const char *extensions[] = {"VK_KHR_pipeline_executable_properties"};
+    const char *extensions[3] = {"VK_KHR_pipeline_executable_properties"};
+    uint32_t extension_count = 1;
+    matrix_features matrices;
+    void *chain = &executables;
+    if (module->tier == FOVEA_TIER_MATRIX)
+        chain = chain_matrices(physical, module, &matrices, chain, extensions, &extension_count);
     const VkDeviceCreateInfo device_info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-                                            .pNext = &executables,
+                                            .pNext = chain,
                                             .queueCreateInfoCount = 1,
                                             .pQueueCreateInfos = &queue,
-                                            .enabledExtensionCount = 1,
+                                            .enabledExtensionCount = extension_count,
                                             .ppEnabledExtensionNames = extensions};
     VkDevice device;
     check(vkCreateDevice(physical, &device_info, NULL, &device), "vkCreateDevice");
@@ -186,7 +242,7 @@ int main(int argc, char **argv)
             return 2;
         constants[id] = value;
     }
-    const VkDevice device = open_device();
+    const VkDevice device = open_device(module);
     const VkPipelineLayout layout = create_layout(device, bindings, parameter_bytes);
     const VkPipeline pipeline = create_pipeline(device, module, layout, subgroup, constants);
     const VkPipelineExecutableInfoKHR executable = {.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR,

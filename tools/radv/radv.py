@@ -10,7 +10,8 @@ Runs where Mesa's RADV honours RADV_FORCE_FAMILY (Mesa 25.0 of Debian 13), with 
 loader. Under another Mesa version --check reports and does not gate. Exit: 0 good, 1 regression, 77 no such driver.
 
 Columns: `scores` and `products` are the inner loops of S = Q K^T and O += P V; each says which share of its issue
-slots holds a multiply-add (a dual-issue slot of navi31 may hold two).
+slots holds a multiply-add (a dual-issue slot of navi31 may hold two). Of kernels of the matrix tier, one of WMMA: the
+first loop that has any, and the last. They are there where the build could compile them and the driver has the type.
 """
 import argparse
 import glob
@@ -30,11 +31,17 @@ TILES = [('softmax_direct', (8, 8, 8), 64, (16, 8, 16)),
          ('softmax_state', (8, 8, 8), 64, (16, 8, 16)),
          ('softmax_direct', (4, 4, 4), 64, (8, 16, 16)),
          ('softmax_direct', (1, 4, 4), 128, (4, 32, 16))]
-BINDINGS = {'softmax_direct': 5, 'softmax_state': 4}
+# Matrix tier: kernel, shape, operand type, families and subgroup sizes, {constant: value}.
+MATRICES = [('measure_matrix', '16x16x16', operand, 'navi31', subgroup, {0: 128, 1: dtype, 31: 128})
+            for operand, dtype in (('f16', 1), ('bf16', 2)) for subgroup in (32, 64)]
+BINDINGS = {'softmax_direct': 5, 'softmax_state': 4, 'measure_matrix': 2}
 STATISTICS = {'VGPRs': 'registers', 'Spilled VGPRs': 'spills', 'Scratch size': 'scratch', 'LDS size': 'shared',
               'Subgroups per SIMD': 'waves', 'Code size': 'code'}
 GOAL = 0.6  # of the desktop shape's loops
 MULTIPLY_ADD = re.compile(r'\bv_(?:dual_)?(?:pk_)?(?:fma|fmac|mac|mad|fmaak|fmamk)(?:_legacy)?_f32')
+
+
+MATRIX_MULTIPLY_ADD = re.compile(r'\bv_wmma_f32')
 
 
 def constants(shape, dim, lanes, dtype, subgroup):
@@ -43,8 +50,8 @@ def constants(shape, dim, lanes, dtype, subgroup):
     return ['%d=%d' % pair for pair in enumerate(values)] + ['31=%d' % (lanes[0] * lanes[1])]
 
 
-def inner_loops(code):
-    """(slots, slots with a multiply-add, masked) of each innermost loop of a listing with BBn: labels."""
+def innermost(code):
+    """The slots of each innermost loop of a listing with BBn: labels, in its order."""
     slots, labels = [], {}
     for line in code.split('\n'):
         label = re.match(r'\s*(BB\d+):', line)
@@ -57,14 +64,21 @@ def inner_loops(code):
         jump = re.match(r's_c?branch\w*\s+(BB\d+)', slot)
         if jump and labels.get(jump.group(1), end + 1) <= end:
             loops.append((labels[jump.group(1)], end))
-    result = []
-    for begin, end in loops:
-        if not any(begin <= b and e <= end and (b, e) != (begin, end) for b, e in loops):
-            body = slots[begin:end + 1]
-            result.append((len(body), sum(bool(MULTIPLY_ADD.search(slot)) for slot in body),
-                           sum(slot.startswith('v_cndmask') for slot in body) > 4,
-                           sum(len(MULTIPLY_ADD.findall(slot)) for slot in body)))
-    return result
+    return [slots[begin:end + 1] for begin, end in sorted(loops)
+            if not any(begin <= b and e <= end and (b, e) != (begin, end) for b, e in loops)]
+
+
+def inner_loops(code):
+    """(slots, slots with a multiply-add, masked, multiply-adds) of each innermost loop."""
+    return [(len(body), sum(bool(MULTIPLY_ADD.search(slot)) for slot in body),
+             sum(slot.startswith('v_cndmask') for slot in body) > 4,
+             sum(len(MULTIPLY_ADD.findall(slot)) for slot in body)) for body in innermost(code)]
+
+
+def matrix_shares(code):
+    """The share of WMMA in the slots of each innermost loop that has any."""
+    counts = [(sum(bool(MATRIX_MULTIPLY_ADD.search(slot)) for slot in body), len(body)) for body in innermost(code)]
+    return [round(used / slots, 2) for used, slots in counts if used]
 
 
 def share(loops, count):
@@ -73,27 +87,52 @@ def share(loops, count):
     return round(max(found), 2) if found else None
 
 
-def measure(probe, family, tile, dtype, icd):
-    kernel, shape, dim, lanes = tile
-    subgroup = FAMILIES[family]
-    module = '%s.%dx%dx%d.subgroup' % ((kernel,) + shape)
-    command = [probe, module, '128', str(BINDINGS[kernel]), str(subgroup)]
+def compile_module(probe, family, icd, module, bindings, subgroup, values):
+    """(row, code, driver) of a module; None where the driver lacks what it needs."""
+    command = [probe, module, '128', str(bindings), str(subgroup)] + values
     environment = dict(os.environ, RADV_FORCE_FAMILY=family, VK_ICD_FILENAMES=icd, MESA_SHADER_CACHE_DISABLE='true')
-    done = subprocess.run(command + constants(shape, dim, lanes, DTYPES[dtype], subgroup), stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, universal_newlines=True, env=environment)
-    if done.returncode == 77 or family.upper() not in done.stdout:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                          env=environment)
+    if family.upper() not in done.stdout:
         print('no RADV that takes RADV_FORCE_FAMILY here', file=sys.stderr)
         raise SystemExit(77)
+    if done.returncode == 77:
+        return None
     if done.returncode:
         raise SystemExit(done.stderr)
     text, _, code = done.stdout.partition('\ncode ')
     row = {STATISTICS[name]: int(value) for value, name in re.findall(r'^stat (\d+) (.*)$', text, re.M)
            if name in STATISTICS}
+    return row, code, re.search(r'^driver (.*)$', text, re.M).group(1)
+
+
+def measure(probe, family, tile, dtype, icd):
+    kernel, shape, dim, lanes = tile
+    subgroup = FAMILIES[family]
+    module = '%s.%dx%dx%d.subgroup' % ((kernel,) + shape)
+    row, code, driver = compile_module(probe, family, icd, module, BINDINGS[kernel], subgroup,
+                                       constants(shape, dim, lanes, DTYPES[dtype], subgroup))
     loops = inner_loops(code)
     row['scores'] = share(loops, shape[0] * shape[1] * 4)
     row['products'] = share(loops, shape[0] * shape[2] * 2)
     name = '%s %s dim %d %dx%d/%d %s' % ((family, module, dim) + lanes + (dtype,))
-    return name, row, re.search(r'^driver (.*)$', text, re.M).group(1)
+    return name, row, driver
+
+
+def measure_matrix(probe, matrix, icd):
+    """Name and row of a kernel of the matrix tier; the row None where the driver has no such matrices."""
+    kernel, shape, operand, family, subgroup, values = matrix
+    module = '%s.%s.%s.matrix' % (kernel, shape, operand)
+    name = '%s %s wave%d' % (family, module, subgroup)
+    found = compile_module(probe, family, icd, module, BINDINGS[kernel], subgroup,
+                           ['%d=%d' % pair for pair in values.items()])
+    if not found:
+        return name, None
+    row, code, _ = found
+    shares = matrix_shares(code)
+    row['scores'] = shares[0] if len(shares) > 1 else None
+    row['products'] = shares[-1] if shares else None
+    return name, row
 
 
 def build_probe(modules, compiler, folder):
@@ -103,6 +142,12 @@ def build_probe(modules, compiler, folder):
     subprocess.run([compiler, '-std=c11', '-O0', '-I', os.path.join(root, 'src'), '-I', os.path.join(root, 'include'),
                     os.path.join(here, 'probe.c'), modules, '-o', probe, '-lvulkan'], check=True)
     return probe
+
+
+def built(modules, matrix):
+    """Whether the build has a module of the matrix tier."""
+    with open(modules, encoding='utf-8') as text:
+        return '"%s.%s.%s.matrix"' % matrix[:3] in text.read()
 
 
 def regressions(name, fresh, kept):
@@ -140,6 +185,14 @@ def main():
                 for dtype in DTYPES:
                     name, row, version = measure(probe, family, tile, dtype, icds[0])
                     rows[name] = row
+        for matrix in MATRICES:
+            if not built(options.modules, matrix):
+                continue
+            name, row = measure_matrix(probe, matrix, icds[0])
+            if row:
+                rows[name] = row
+            else:
+                print('%s: not on this driver' % name)
     print('%s\n%-66s %9s %6s %7s %6s %6s %6s %9s' %
           (version, 'kernel', 'registers', 'spills', 'shared', 'waves', 'code', 'scores', 'products'))
     for name, row in rows.items():
