@@ -133,18 +133,17 @@ static bool all_of(const test_case *c, fovea_dtype dtype)
     return c->dtypes.q == dtype && c->dtypes.k == dtype && c->dtypes.v == dtype;
 }
 
-void test_adapt(test_case *c)
-{
-    if (test.tier == FOVEA_TIER_MATRIX && all_of(c, FOVEA_F32))
-        c->dtypes.q = c->dtypes.k = c->dtypes.v = FOVEA_F16;
-}
-
 static bool multiplies(const test_case *c)
 {
     for (uint32_t i = 0; i < test.info.matrix_count; i++)
         if (all_of(c, test.info.matrices[i].operand))
             return true;
     return false;
+}
+
+fovea_tier test_least_tier(const test_case *c)
+{
+    return test.tier == FOVEA_TIER_MATRIX && multiplies(c) ? FOVEA_TIER_MATRIX : FOVEA_TIER_DEFAULT;
 }
 
 void test_expect_matrices(const test_case *c, const fovea_op_report *report)
@@ -196,7 +195,7 @@ bool test_required(const char *name)
 
 static bool device_matches(const fovea_device_info *info, const char *name)
 {
-    if (strcmp(info->id, name) == 0)
+    if (strcmp(info->id, name) == 0 || strcmp(info->driver_info, name) == 0)
         return true;
     const size_t base = strcspn(info->id, ":");
     if (strncmp(info->id, name, base) == 0 && name[base] == '\0')
@@ -249,14 +248,22 @@ static bool parse_level(const char *value)
     return false;
 }
 
+static bool parse_dtype(const char *value)
+{
+    int dtype = FOVEA_F32;
+    while (dtype < FOVEA_DTYPE_COUNT && strcmp(fovea_dtype_name((fovea_dtype)dtype), value) != 0)
+        dtype++;
+    test.dtype = (fovea_dtype)dtype;
+    return dtype < FOVEA_DTYPE_COUNT;
+}
+
 static bool parse_tier(const char *value)
 {
-    for (int tier = FOVEA_TIER_DEFAULT; tier <= FOVEA_TIER_MATRIX; tier++)
-        if (strcmp(fovea_tier_name((fovea_tier)tier), value) == 0) {
-            test.tier = (fovea_tier)tier;
-            return true;
-        }
-    return false;
+    int tier = FOVEA_TIER_MATRIX;
+    while (tier > FOVEA_TIER_DEFAULT && strcmp(fovea_tier_name((fovea_tier)tier), value) != 0)
+        tier--;
+    test.tier = (fovea_tier)tier;
+    return tier > FOVEA_TIER_DEFAULT;
 }
 
 static bool parse_part(const char *value)
@@ -278,6 +285,8 @@ static bool parse_argument(const char *argument)
         return parse_level(value);
     else if ((value = value_of(argument, "part")))
         return parse_part(value);
+    else if ((value = value_of(argument, "dtype")))
+        return parse_dtype(value);
     else if ((value = value_of(argument, "validation")))
         test.validation = (uint32_t)strtoul(value, NULL, 10);
     else if ((value = value_of(argument, "compile")))
@@ -295,7 +304,12 @@ static bool parse_argument(const char *argument)
 
 static bool parse_arguments(int argc, char **argv)
 {
-    test = (test_context){.device = "cpu", .profile = &test_profiles[0], .level = CASE_QUICK, .parts = 1, .seed = 1};
+    test = (test_context){.device = "cpu",
+                          .profile = &test_profiles[0],
+                          .level = CASE_QUICK,
+                          .parts = 1,
+                          .dtype = FOVEA_DTYPE_COUNT,
+                          .seed = 1};
     for (int i = 1; i < argc; i++)
         if (!parse_argument(argv[i])) {
             fprintf(stderr, "unknown argument '%s'\n", argv[i]);
@@ -379,7 +393,7 @@ int test_main(int argc, char **argv, const char *name, void (*add)(Suite *suite)
     test.params = (fovea_device_params){.device = test.info.id,
                                         .log = {.message = keep_message, .level = FOVEA_LOG_WARNING},
                                         .limits = test.profile->limits,
-                                        .max_tier = test.profile->max_tier,
+                                        .max_tier = test.tier ? test.tier : test.profile->max_tier,
                                         .compile_at_run_time = test.compile,
                                         .validation = test.validation,
                                         .timeout_ms = 120000};

@@ -1,8 +1,8 @@
 /* What every suite shares: the device under test, its limits profile, what the library logged, and the runner.
  *
  * A suite is run as
- *   test_x [device=cpu] [profile=desktop] [level=quick] [part=0/1] [validation=0] [compile=0] [planner=0] [tier=any]
- *          [seed=1]
+ *   test_x [device=cpu] [profile=desktop] [level=quick] [part=0/1] [validation=0] [compile=0] [planner=0] [seed=1]
+ *          [dtype=bf16] [tier=matrix]
  * Exit 0 passed, 1 failed, 77 the device is not on this machine (0 where FOVEA_TEST_TAP is set: a reader of TAP takes the
  * skip from the plan, and any other status for an error). The environment variable FOVEA_TEST_REQUIRE, a
  * list such as "lavapipe,swiftshader", makes an absent device a failure instead. */
@@ -41,7 +41,8 @@ typedef struct test_context {
     case_level level;     /* cases above it are left out */
     uint32_t part, parts; /* this process takes every parts-th group of cases, beginning with part */
     uint32_t validation, compile, planner;
-    fovea_tier tier; /* that the device must offer; DEFAULT: any */
+    fovea_dtype dtype; /* of q, k and v in every case; FOVEA_DTYPE_COUNT: as the case says */
+    fovea_tier tier;   /* the best one in force, which the device has; FOVEA_TIER_DEFAULT: whatever it has */
     uint64_t seed;
     fovea_device_info info;
     fovea_device_params params;               /* opens the device under test again */
@@ -60,8 +61,9 @@ bool test_takes(const test_case *c);
 /* The same for tests that are not cases: number n of its kind. */
 bool test_takes_number(int n);
 
-/* With tier=matrix: a float32 case becomes one of f16, so that the whole table runs on matrices. Else nothing. */
-void test_adapt(test_case *c);
+/* The tier that an operator of the case must have. With tier=matrix: MATRIX where the matrix unit has the case's dtypes, for
+ * the planner does not prefer it on software drivers. Else DEFAULT. */
+fovea_tier test_least_tier(const test_case *c);
 /* With tier=matrix: fails unless the kernels of many rows are of that tier, where the matrix unit has the case's dtypes. */
 void test_expect_matrices(const test_case *c, const fovea_op_report *report);
 
