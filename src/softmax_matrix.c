@@ -10,7 +10,7 @@
 #include "abi/softmax.h"
 
 enum {
-    TILES_MOST = 20,      /* so that the other tiers have room in the list */
+    TILES_MOST = 10,      /* so that the other tiers have room in the list */
     SHAPES_MOST = 3,      /* matrix shapes of one operand type that are tried */
     SCORES_MOST = 64,     /* accumulators of S that a lane holds */
     REGISTERS_MOST = 192, /* of what a lane holds through a key tile, by the count of `registers` */

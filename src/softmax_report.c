@@ -70,10 +70,21 @@ static uint64_t algorithmic_bytes(const softmax_shape *shape, uint64_t keys_seen
            q_rows * shape->dim_v * fovea_dtype_size(shape->o.dtype) + (shape->lse_wanted ? q_rows * sizeof(float) : 0);
 }
 
+/* Of one visit of a key tile on matrix units: a subgroup reads each operand once, Q only where it does not keep it. */
+static uint64_t matrix_bytes_per_tile(const softmax_shape *shape, const softmax_tile *tile)
+{
+    const uint64_t subgroups = (uint64_t)tile->lane_rows * tile->lane_cols;
+    const uint64_t scores = ((tile->q_kept ? 0 : (uint64_t)tile->tm) + tile->tn) * shape->dim_qk;
+    const uint64_t products = ((uint64_t)tile->tm + tile->tv) * softmax_keys(tile);
+    return subgroups * (scores + products) * sizeof(uint16_t);
+}
+
 /* Of one visit of a key tile: for scores a lane reads TM rows and TN keys of all head dims, for values P of its rows and
  * TV columns of V for every key. */
 static uint64_t shared_bytes_per_tile(const softmax_shape *shape, const softmax_tile *tile)
 {
+    if (tile->matrix.m > 0)
+        return matrix_bytes_per_tile(shape, tile);
     const uint64_t lanes = (uint64_t)tile->lane_rows * tile->lane_cols;
     const uint64_t scores = ((uint64_t)tile->tm + tile->tn) * shape->dim_qk;
     const uint64_t products = ((uint64_t)tile->tm + tile->tv) * softmax_keys(tile);
