@@ -58,7 +58,7 @@ test_names() {
 
 # host_tests FOLDER SETUP: those that need no driver and look at code, not at the tree: CPU, emulator, units.
 host_tests() {
-  test_names "$1" "$2" | grep -E '(^| )(cpu|emulator)|^(malloc|modules|entries)$' | grep -v 'cpu\.'
+  test_names "$1" "$2" | grep -E '(^| )(cpu|emulator)|^(malloc|modules|entries|matrices)$' | grep -v 'cpu\.'
 }
 
 # elapsed START: minutes and seconds since `date +%s` was START.

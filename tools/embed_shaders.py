@@ -163,7 +163,7 @@ class Toolbox:
         binary, known = self.files(module)
         try:
             with open(known, encoding='utf-8') as file:
-                fresh = file.read().strip() == hash_of(text)
+                fresh = os.path.getsize(binary) > 0 and file.read().strip() == hash_of(text)
         except OSError as error:
             raise SystemExit('%s; %s' % (error, REMAKE % self.made))
         if not fresh:

@@ -127,7 +127,8 @@ fovea_status fv_vk_physical_list(const fv_vk_instance *instance, VkPhysicalDevic
 
 /* ---- matrix.c: the matrix unit --------------------------------------------------------------- */
 
-/* Asks for its shapes; the features are known. A driver that fails has none. OUT_OF_HOST_MEMORY with a reason. */
+/* Asks for its shapes; the features are known. A driver that fails has none, unless for want of memory:
+ * then a status with a reason. */
 fovea_status fv_vk_matrices_query(const fv_vk_instance *instance, fv_vk_physical *physical, fv_vk_reason *reason);
 /* Keeps what device creation must enable for it; without `wanted`, nothing. */
 void fv_vk_matrices_choose(fv_vk_physical *physical, bool wanted);

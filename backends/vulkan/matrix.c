@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define CALL "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"
+
 /* Kernels ask for full subgroups of one size, shuffle and vote in them, and are written for Vulkan's memory model, with
  * atomics on storage buffers. */
 static bool can_run(const fv_vk_physical *physical)
@@ -31,9 +33,9 @@ static bool operand_of(const fv_vk_physical *physical, VkComponentTypeKHR type, 
 static void keep(fv_vk_physical *physical, const VkCooperativeMatrixPropertiesKHR *row)
 {
     fovea_matrix_shape shape = {.m = row->MSize, .n = row->NSize, .k = row->KSize};
-    if (row->scope != VK_SCOPE_SUBGROUP_KHR || row->saturatingAccumulation || row->AType != row->BType ||
-        row->CType != VK_COMPONENT_TYPE_FLOAT32_KHR || row->ResultType != VK_COMPONENT_TYPE_FLOAT32_KHR ||
-        !operand_of(physical, row->AType, &shape.operand))
+    if (shape.m == 0 || shape.n == 0 || shape.k == 0 || row->scope != VK_SCOPE_SUBGROUP_KHR ||
+        row->saturatingAccumulation || row->AType != row->BType || row->CType != VK_COMPONENT_TYPE_FLOAT32_KHR ||
+        row->ResultType != VK_COMPONENT_TYPE_FLOAT32_KHR || !operand_of(physical, row->AType, &shape.operand))
         return;
     for (uint32_t i = 0; i < physical->matrix_count; i++)
         if (memcmp(&physical->matrices[i], &shape, sizeof shape) == 0)
@@ -69,12 +71,13 @@ fovea_status fv_vk_matrices_query(const fv_vk_instance *instance, fv_vk_physical
         instance->vk.GetPhysicalDeviceCooperativeMatrixPropertiesKHR && physical->matrix.cooperativeMatrix;
     if (known && (physical->matrix_stages.cooperativeMatrixSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT)) {
         const VkResult result = list_shapes(instance, physical);
-        if (result == VK_ERROR_OUT_OF_HOST_MEMORY)
-            return fv_vk_reason_set(reason, FOVEA_OUT_OF_HOST_MEMORY, "%s: no host memory for its matrix shapes", name);
+        /* For want of memory it may succeed the next time, and two runs would differ. */
+        if (result == VK_ERROR_OUT_OF_HOST_MEMORY || result == VK_ERROR_OUT_OF_DEVICE_MEMORY)
+            return fv_vk_reason_set(reason, fv_vk_result_status(result), "%s: " CALL ": %s", name,
+                                    fv_vk_result_name(result));
         if (result < 0)
-            fv_log(instance->host, FOVEA_LOG_WARNING,
-                   "vulkan: %s: its matrix unit is not used: vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR: %s",
-                   name, fv_vk_result_name(result));
+            fv_log(instance->host, FOVEA_LOG_WARNING, "vulkan: %s: its matrix unit is not used: " CALL ": %s", name,
+                   fv_vk_result_name(result));
     }
     physical->matrices_fit = physical->matrix_count > 0 && can_run(physical);
     fv_vk_matrices_choose(physical, true);

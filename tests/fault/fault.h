@@ -30,35 +30,36 @@
     X(Fence)               \
     X(QueryPool)
 
-#define FAULT_CALLS(X)              \
-    X(CreateInstance)               \
-    X(EnumeratePhysicalDevices)     \
-    X(CreateDevice)                 \
-    X(AllocateMemory)               \
-    X(FlushMappedMemoryRanges)      \
-    X(InvalidateMappedMemoryRanges) \
-    X(MapMemory)                    \
-    X(BindBufferMemory)             \
-    X(CreateBuffer)                 \
-    X(CreateShaderModule)           \
-    X(CreateDescriptorSetLayout)    \
-    X(CreatePipelineLayout)         \
-    X(CreatePipelineCache)          \
-    X(GetPipelineCacheData)         \
-    X(CreateComputePipelines)       \
-    X(CreateDescriptorPool)         \
-    X(AllocateDescriptorSets)       \
-    X(CreateCommandPool)            \
-    X(ResetCommandPool)             \
-    X(AllocateCommandBuffers)       \
-    X(BeginCommandBuffer)           \
-    X(EndCommandBuffer)             \
-    X(CreateFence)                  \
-    X(CreateQueryPool)              \
-    X(GetQueryPoolResults)          \
-    X(ResetFences)                  \
-    X(GetFenceStatus)               \
-    X(WaitForFences)                \
+#define FAULT_CALLS(X)                                 \
+    X(CreateInstance)                                  \
+    X(EnumeratePhysicalDevices)                        \
+    X(CreateDevice)                                    \
+    X(GetPhysicalDeviceCooperativeMatrixPropertiesKHR) \
+    X(AllocateMemory)                                  \
+    X(FlushMappedMemoryRanges)                         \
+    X(InvalidateMappedMemoryRanges)                    \
+    X(MapMemory)                                       \
+    X(BindBufferMemory)                                \
+    X(CreateBuffer)                                    \
+    X(CreateShaderModule)                              \
+    X(CreateDescriptorSetLayout)                       \
+    X(CreatePipelineLayout)                            \
+    X(CreatePipelineCache)                             \
+    X(GetPipelineCacheData)                            \
+    X(CreateComputePipelines)                          \
+    X(CreateDescriptorPool)                            \
+    X(AllocateDescriptorSets)                          \
+    X(CreateCommandPool)                               \
+    X(ResetCommandPool)                                \
+    X(AllocateCommandBuffers)                          \
+    X(BeginCommandBuffer)                              \
+    X(EndCommandBuffer)                                \
+    X(CreateFence)                                     \
+    X(CreateQueryPool)                                 \
+    X(GetQueryPoolResults)                             \
+    X(ResetFences)                                     \
+    X(GetFenceStatus)                                  \
+    X(WaitForFences)                                   \
     X(QueueSubmit)
 
 typedef enum fault_call {

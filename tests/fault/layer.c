@@ -5,6 +5,8 @@
 #include <vulkan/vk_layer.h>
 #include <vulkan/vulkan.h>
 
+#include "../../backends/vulkan/vkmatrix.h"
+
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -151,6 +153,7 @@ typedef struct instance_table {
     PFN_vkDestroyInstance DestroyInstance;
     PFN_vkEnumeratePhysicalDevices EnumeratePhysicalDevices;
     PFN_vkGetPhysicalDeviceMemoryProperties GetPhysicalDeviceMemoryProperties;
+    PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR GetPhysicalDeviceCooperativeMatrixPropertiesKHR;
     bool hide_coherent;
 } instance_table;
 
@@ -394,6 +397,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL on_CreateInstance(const VkInstanceCreateIn
         .EnumeratePhysicalDevices = (PFN_vkEnumeratePhysicalDevices)get(*out, "vkEnumeratePhysicalDevices"),
         .GetPhysicalDeviceMemoryProperties =
             (PFN_vkGetPhysicalDeviceMemoryProperties)get(*out, "vkGetPhysicalDeviceMemoryProperties"),
+        .GetPhysicalDeviceCooperativeMatrixPropertiesKHR = (PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR)get(
+            *out, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"),
         .hide_coherent = state.hide_coherent,
     };
     born(true);
@@ -418,6 +423,18 @@ static VKAPI_ATTR VkResult VKAPI_CALL on_EnumeratePhysicalDevices(VkInstance ins
     if (strikes(FAULT_EnumeratePhysicalDevices, &result))
         return result;
     return find_instance(key_of(instance))->EnumeratePhysicalDevices(instance, count, out);
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL on_GetPhysicalDeviceCooperativeMatrixPropertiesKHR(
+    VkPhysicalDevice physical, uint32_t *count, VkCooperativeMatrixPropertiesKHR *out)
+{
+    VkResult result;
+    const instance_table *table = find_instance(key_of(physical));
+    if (strikes(FAULT_GetPhysicalDeviceCooperativeMatrixPropertiesKHR, &result))
+        return result;
+    if (!table->GetPhysicalDeviceCooperativeMatrixPropertiesKHR)
+        return VK_ERROR_EXTENSION_NOT_PRESENT;
+    return table->GetPhysicalDeviceCooperativeMatrixPropertiesKHR(physical, count, out);
 }
 
 static VKAPI_ATTR void VKAPI_CALL on_GetPhysicalDeviceMemoryProperties(VkPhysicalDevice physical,
