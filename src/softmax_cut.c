@@ -42,8 +42,8 @@ double softmax_seconds(const fovea_device *device, const softmax_shape *shape, c
 
 uint64_t softmax_slot_bytes(const softmax_tile *tile)
 {
-    return sizeof(float) * (uint64_t)SOFTMAX_STATE_FLOATS((uint64_t)softmax_rows(tile), softmax_cols(tile),
-                                                         softmax_sums(tile));
+    return sizeof(float) *
+           (uint64_t)SOFTMAX_STATE_FLOATS((uint64_t)softmax_rows(tile), softmax_cols(tile), softmax_sums(tile));
 }
 
 uint32_t softmax_slots(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile)

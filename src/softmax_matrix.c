@@ -30,9 +30,8 @@ typedef struct problem {
 
 uint32_t softmax_matrix_shared_bytes(const softmax_tile *tile)
 {
-    return SOFTMAX_MATRIX_SHARED_BYTES(softmax_rows(tile), softmax_keys(tile), softmax_cols(tile),
-                                       tile->chunk, tile->v_step, tile->v_turned, tile->q_kept, tile->matrix.m,
-                                       tile->matrix.n);
+    return SOFTMAX_MATRIX_SHARED_BYTES(softmax_rows(tile), softmax_keys(tile), softmax_cols(tile), tile->chunk,
+                                       tile->v_step, tile->v_turned, tile->q_kept, tile->matrix.m, tile->matrix.n);
 }
 
 static uint32_t slots(const softmax_tile *tile, uint32_t rows, uint32_t elements)
@@ -47,7 +46,8 @@ static uint32_t registers(const softmax_tile *tile)
 {
     const uint32_t sums = tile->tm * (tile->tv + tile->tn + 2 * tile->matrix.n) / tile->subgroup_size;
     const uint32_t kept = tile->q_kept ? tile->tm * tile->chunk / tile->subgroup_size : 0;
-    const uint64_t flight = fv_max(slots(tile, softmax_keys(tile), tile->chunk), slots(tile, tile->v_step, softmax_cols(tile)));
+    const uint64_t flight =
+        fv_max(slots(tile, softmax_keys(tile), tile->chunk), slots(tile, tile->v_step, softmax_cols(tile)));
     return sums + kept + 4 * (uint32_t)flight;
 }
 
@@ -65,9 +65,10 @@ static bool fits(const problem *p, const softmax_tile *tile)
     const fovea_device_limits *limits = &p->device->limits;
     const uint32_t lanes = softmax_invocations(tile), keys = softmax_keys(tile), k = tile->matrix.k;
     return lanes <= limits->workgroup_invocations && lanes <= limits->workgroup_size_x && keys % k == 0 &&
-           tile->tn % fv_max(tile->matrix.n, 8) == 0 && tile->tn > 0 && tile->chunk % k == 0 && keys % tile->v_step == 0 &&
-           tile->v_step % k == 0 && tile->tm * tile->tn <= SCORES_MOST * tile->subgroup_size &&
-           registers(tile) <= REGISTERS_MOST && slots(tile, keys, tile->chunk) <= IN_FLIGHT_MOST &&
+           tile->tn % fv_max(tile->matrix.n, 8) == 0 && tile->tn > 0 && tile->chunk % k == 0 &&
+           keys % tile->v_step == 0 && tile->v_step % k == 0 &&
+           tile->tm * tile->tn <= SCORES_MOST * tile->subgroup_size && registers(tile) <= REGISTERS_MOST &&
+           slots(tile, keys, tile->chunk) <= IN_FLIGHT_MOST &&
            slots(tile, tile->v_step, softmax_cols(tile)) <= IN_FLIGHT_MOST &&
            slots(tile, softmax_rows(tile), tile->chunk) <= Q_SLOTS_MOST && scratch_fits(tile) &&
            softmax_matrix_shared_bytes(tile) <= limits->shared_memory;
@@ -79,7 +80,8 @@ static bool fits(const problem *p, const softmax_tile *tile)
  * instructions that compilers make of the kernel. */
 static const struct {
     double product, operand, operand_turned, score, eight, barrier, bytes_per_cycle;
-} cost = {.product = 16, .operand = 8, .operand_turned = 32, .score = 6, .eight = 8, .barrier = 30, .bytes_per_cycle = 16};
+} cost = {
+    .product = 16, .operand = 8, .operand_turned = 32, .score = 6, .eight = 8, .barrier = 30, .bytes_per_cycle = 16};
 
 /* Of one subgroup in one key tile. */
 static double tile_cycles(const softmax_shape *shape, const softmax_tile *tile)

@@ -32,9 +32,10 @@ static void class_of(const fovea_device *device, const softmax_shape *shape, boo
 
 static void words_of(const softmax_tile *tile, uint32_t words[WORDS])
 {
-    const uint32_t own[WORDS] = {tile->tier, tile->lane_rows, tile->lane_cols, tile->tm,
-                                 tile->tn,   tile->tv,        tile->chunk,     tile->subgroup_size,
-                                 tile->matrix.m, tile->matrix.n, tile->matrix.k, tile->v_step, tile->v_turned, tile->q_kept, tile->polynomial};
+    const uint32_t own[WORDS] = {tile->tier,     tile->lane_rows, tile->lane_cols, tile->tm,
+                                 tile->tn,       tile->tv,        tile->chunk,     tile->subgroup_size,
+                                 tile->matrix.m, tile->matrix.n,  tile->matrix.k,  tile->v_step,
+                                 tile->v_turned, tile->q_kept,    tile->polynomial};
     memcpy(words, own, sizeof own);
 }
 

@@ -4,7 +4,11 @@
 const softmax_preference softmax_preferences[] = {
     {.few_rows = true, .micro_tiles = {{1, 4, 4}, {4, 4, 4}, {8, 8, 8}}, .lanes = 128},
     /* A software driver with vectors of 4 lanes has 16 registers for what a GPU keeps in 256. */
-    {.kind = FOVEA_DEVICE_CPU, .subgroup_most = 4, .micro_tiles = {{4, 4, 4}, {8, 8, 8}, {1, 4, 4}}, .lanes = 128, .matrix_last = true},
+    {.kind = FOVEA_DEVICE_CPU,
+     .subgroup_most = 4,
+     .micro_tiles = {{4, 4, 4}, {8, 8, 8}, {1, 4, 4}},
+     .lanes = 128,
+     .matrix_last = true},
     /* llvmpipe of Mesa 26 multiplies matrices element by element: 5.5 GFLOP/s, where 8x8x8 makes 27. */
     {.kind = FOVEA_DEVICE_CPU, .micro_tiles = {{8, 8, 8}, {4, 4, 4}, {1, 4, 4}}, .lanes = 128, .matrix_last = true},
     {.micro_tiles = {{8, 8, 8}, {4, 4, 4}, {1, 4, 4}}, .lanes = 128},
@@ -22,9 +26,9 @@ const softmax_preference *softmax_preference_of(const fovea_device_info *info, c
 
 /* From one subgroup to eight, along rows and along columns. Measured on no GPU yet: the planner's estimate orders them. */
 const softmax_matrix_layout softmax_matrix_layouts[SOFTMAX_MATRIX_LAYOUTS] = {
-    {.lane_rows = 4, .lane_cols = 1, .rows = 32, .keys = 64}, {.lane_rows = 4, .lane_cols = 1, .rows = 16, .keys = 64},
-    {.lane_rows = 8, .lane_cols = 1, .rows = 16, .keys = 64}, {.lane_rows = 4, .lane_cols = 2, .rows = 32, .keys = 64},
-    {.lane_rows = 4, .lane_cols = 2, .rows = 16, .keys = 64}, {.lane_rows = 2, .lane_cols = 2, .rows = 16, .keys = 64},
-    {.lane_rows = 2, .lane_cols = 1, .rows = 16, .keys = 64}, {.lane_rows = 1, .lane_cols = 2, .rows = 16, .keys = 64},
+    {.lane_rows = 4, .lane_cols = 1, .rows = 32, .keys = 64},  {.lane_rows = 4, .lane_cols = 1, .rows = 16, .keys = 64},
+    {.lane_rows = 8, .lane_cols = 1, .rows = 16, .keys = 64},  {.lane_rows = 4, .lane_cols = 2, .rows = 32, .keys = 64},
+    {.lane_rows = 4, .lane_cols = 2, .rows = 16, .keys = 64},  {.lane_rows = 2, .lane_cols = 2, .rows = 16, .keys = 64},
+    {.lane_rows = 2, .lane_cols = 1, .rows = 16, .keys = 64},  {.lane_rows = 1, .lane_cols = 2, .rows = 16, .keys = 64},
     {.lane_rows = 1, .lane_cols = 4, .rows = 16, .keys = 128}, {.lane_rows = 1, .lane_cols = 1, .rows = 8, .keys = 64},
 };

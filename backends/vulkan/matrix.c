@@ -9,8 +9,8 @@
  * atomics on storage buffers. */
 static bool can_run(const fv_vk_physical *physical)
 {
-    const VkSubgroupFeatureFlags operations = VK_SUBGROUP_FEATURE_SHUFFLE_BIT | VK_SUBGROUP_FEATURE_VOTE_BIT |
-                                              VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;
+    const VkSubgroupFeatureFlags operations =
+        VK_SUBGROUP_FEATURE_SHUFFLE_BIT | VK_SUBGROUP_FEATURE_VOTE_BIT | VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;
     const VkPhysicalDeviceSubgroupProperties *subgroup = &physical->subgroup;
     return (subgroup->supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
            (subgroup->supportedOperations & operations) == operations && fv_vk_physical_sizes_subgroups(physical) &&

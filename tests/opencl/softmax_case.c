@@ -166,7 +166,8 @@ static void fill_counts(case_data *data)
     data->tiles = (c->seq_k + keys - 1) / keys;
     data->split_tiles = c->splits ? (data->tiles + c->splits - 1) / c->splits : data->tiles;
     data->lanes = c->lane_rows * c->lane_cols;
-    data->state.word_count = (data->items * (c->splits ? c->splits : 1) * SOFTMAX_STATE_FLOATS(rows, cols, 1) + 3) / 4 * 4;
+    data->state.word_count =
+        (data->items * (c->splits ? c->splits : 1) * SOFTMAX_STATE_FLOATS(rows, cols, 1) + 3) / 4 * 4;
     data->state.words = malloc(data->state.word_count * sizeof *data->state.words);
     memset(data->state.words, 0xff, data->state.word_count * sizeof *data->state.words);
 }
