@@ -152,7 +152,8 @@ static void fill_constants(case_data *data)
                                              words,
                                              c->causal != 0,
                                              c->lse,
-                                             c->subgroup};
+                                             c->subgroup,
+                                             1}; /* SUMS; the rest is of the matrix tier */
     memcpy(data->constants, values, sizeof values);
 }
 
