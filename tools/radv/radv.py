@@ -11,7 +11,8 @@ loader. Under another Mesa version --check reports and does not gate. Exit: 0 go
 
 Columns: `scores` and `products` are the inner loops of S = Q K^T and O += P V; each says which share of its issue
 slots holds a multiply-add (a dual-issue slot of navi31 may hold two). Of kernels of the matrix tier, one of WMMA: the
-first loop that has any, and the last. They are there where the build could compile them and the driver has the type.
+first straight run of code that has several, and the last. They are there where the build could compile them and the
+driver has the type.
 """
 import argparse
 import glob
@@ -32,8 +33,16 @@ TILES = [('softmax_direct', (8, 8, 8), 64, (16, 8, 16)),
          ('softmax_direct', (4, 4, 4), 64, (8, 16, 16)),
          ('softmax_direct', (1, 4, 4), 128, (4, 32, 16))]
 # Matrix tier: kernel, shape, operand type, families and subgroup sizes, {constant: value}.
-MATRICES = [('measure_matrix', '16x16x16', operand, 'navi31', subgroup, {0: 128, 1: dtype, 31: 128})
+MATRICES = [('measure_matrix', '16x16x16.' + operand, '', 'navi31', subgroup, {0: 128, 1: dtype, 31: 128})
             for operand, dtype in (('f16', 1), ('bf16', 2)) for subgroup in (32, 64)]
+# The tiles that the planner puts first for 64 KiB: kernel, dims, subgroups along rows and columns, rows, keys and columns of
+# a subgroup, chunk, keys of V at once, whether V is turned, whether Q is kept.
+MATRIX_TILES = [('softmax_direct', 64, 64, (4, 2, 32, 32, 32, 64, 64, 1, 1)),
+                ('softmax_direct', 128, 128, (8, 1, 16, 32, 128, 128, 32, 1, 1)),
+                ('softmax_state', 128, 128, (8, 1, 16, 32, 128, 128, 32, 1, 1)),
+                ('softmax_direct', 256, 256, (8, 1, 16, 64, 256, 64, 16, 1, 0)),
+                ('softmax_direct', 512, 512, (4, 2, 16, 32, 256, 64, 16, 1, 0)),
+                ('softmax_direct', 576, 512, (4, 2, 16, 32, 256, 64, 16, 1, 0))]
 BINDINGS = {'softmax_direct': 5, 'softmax_state': 4, 'measure_matrix': 2}
 STATISTICS = {'VGPRs': 'registers', 'Spilled VGPRs': 'spills', 'Scratch size': 'scratch', 'LDS size': 'shared',
               'Subgroups per SIMD': 'waves', 'Code size': 'code'}
@@ -42,6 +51,13 @@ MULTIPLY_ADD = re.compile(r'\bv_(?:dual_)?(?:pk_)?(?:fma|fmac|mac|mad|fmaak|fmam
 
 
 MATRIX_MULTIPLY_ADD = re.compile(r'\bv_wmma_f32')
+
+
+def matrix_constants(dim_qk, dim_v, tile, dtype, subgroup):
+    rows, cols, tm, tn, tv, chunk, v_step, v_turned, q_kept = tile
+    values = [rows, cols, tm, tn, tv, chunk, dim_qk, dim_v, dtype, dtype, dtype, dtype, 1, 1, 1, 1, 0, 1, subgroup,
+              cols * 16, v_step, v_turned, q_kept, 0, 16, 16, 16]
+    return {**dict(enumerate(values)), 31: rows * cols * subgroup}
 
 
 def constants(shape, dim, lanes, dtype, subgroup):
@@ -68,6 +84,11 @@ def innermost(code):
             if not any(begin <= b and e <= end and (b, e) != (begin, end) for b, e in loops)]
 
 
+def softmax_matrices():
+    return [(kernel, 'f16', ' dims %d %d' % (dim_qk, dim_v), 'navi31', 32, matrix_constants(dim_qk, dim_v, tile, 1, 32))
+            for kernel, dim_qk, dim_v, tile in MATRIX_TILES]
+
+
 def inner_loops(code):
     """(slots, slots with a multiply-add, masked, multiply-adds) of each innermost loop."""
     return [(len(body), sum(bool(MULTIPLY_ADD.search(slot)) for slot in body),
@@ -76,9 +97,16 @@ def inner_loops(code):
 
 
 def matrix_shares(code):
-    """The share of WMMA in the slots of each innermost loop that has any."""
-    counts = [(sum(bool(MATRIX_MULTIPLY_ADD.search(slot)) for slot in body), len(body)) for body in innermost(code)]
-    return [round(used / slots, 2) for used, slots in counts if used]
+    """The share of WMMA in the slots of each straight run of code that has several."""
+    runs, counts = [[]], []
+    for line in code.split('\n'):
+        if re.match(r'\s*BB\d+:', line) or re.match(r'\s*s_c?branch', line):
+            runs.append([])
+        elif re.match(r'\s*[a-z]+_\w+', line):
+            runs[-1].append(line)
+    for run in runs:
+        counts.append((sum(bool(MATRIX_MULTIPLY_ADD.search(slot)) for slot in run), len(run)))
+    return [round(used / slots, 2) for used, slots in counts if used >= 4]
 
 
 def share(loops, count):
@@ -121,9 +149,9 @@ def measure(probe, family, tile, dtype, icd):
 
 def measure_matrix(probe, matrix, icd):
     """Name and row of a kernel of the matrix tier; the row None where the driver has no such matrices."""
-    kernel, shape, operand, family, subgroup, values = matrix
-    module = '%s.%s.%s.matrix' % (kernel, shape, operand)
-    name = '%s %s wave%d' % (family, module, subgroup)
+    kernel, variant, label, family, subgroup, values = matrix
+    module = '%s.%s.matrix' % (kernel, variant)
+    name = '%s %s%s wave%d' % (family, module, label, subgroup)
     found = compile_module(probe, family, icd, module, BINDINGS[kernel], subgroup,
                            ['%d=%d' % pair for pair in values.items()])
     if not found:
@@ -147,7 +175,7 @@ def build_probe(modules, compiler, folder):
 def built(modules, matrix):
     """Whether the build has a module of the matrix tier."""
     with open(modules, encoding='utf-8') as text:
-        return '"%s.%s.%s.matrix"' % matrix[:3] in text.read()
+        return '"%s.%s.matrix"' % matrix[:2] in text.read()
 
 
 def regressions(name, fresh, kept):
@@ -185,7 +213,7 @@ def main():
                 for dtype in DTYPES:
                     name, row, version = measure(probe, family, tile, dtype, icds[0])
                     rows[name] = row
-        for matrix in MATRICES:
+        for matrix in MATRICES + softmax_matrices():
             if not built(options.modules, matrix):
                 continue
             name, row = measure_matrix(probe, matrix, icds[0])
