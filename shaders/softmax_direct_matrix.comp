@@ -64,8 +64,8 @@ KERNEL_BODY(softmax_direct, BUFFERS, PARAMS, SHARED)
                    row_element(row0 + r, head, PARAM(lse_head), 1u), AS_UINT(sum_lse(maximum, sum)));
     }
     BARRIER();
-    UNROLL for (uint b = 0u; b < ROW_BLOCKS * COL_BLOCKS; b++) {
-        TO_SCRATCH(acc[b])
+    ROLLED for (uint b = 0u; b < ROW_BLOCKS * COL_BLOCKS; b++) {
+        TAKE_ACC(b)
         for (uint e = SUBGROUP_LANE; e < MATRIX_M * MATRIX_N / 4u; e += SUBGROUP) {
             const uint r = sub_first + b / COL_BLOCKS * MATRIX_M + e / (MATRIX_N / 4u);
             const uint column = col0 + sub_col * TV + b % COL_BLOCKS * MATRIX_N + e % (MATRIX_N / 4u) * 4u;

@@ -10,10 +10,10 @@
 #include "abi/softmax.h"
 
 enum {
-    TILES_MOST = 10,      /* so that the other tiers have room in the list */
+    TILES_MOST = 10,      /* and one more while they are ordered; the other tiers need room in the list too */
     SHAPES_MOST = 3,      /* matrix shapes of one operand type that are tried */
     SCORES_MOST = 64,     /* accumulators of S that a lane holds */
-    REGISTERS_MOST = 192, /* of what a lane holds through a key tile, by the count of `registers` */
+    REGISTERS_MOST = 178, /* by the count of `registers`: RADV spills from 185 on, where there are 256 */
     IN_FLIGHT_MOST = 8,   /* eights of K or V */
     Q_SLOTS_MOST = 16,
     CHUNK_MOST = 128, /* head dims */
@@ -41,14 +41,16 @@ static uint32_t slots(const softmax_tile *tile, uint32_t rows, uint32_t elements
 
 /* ---- what fits ------------------------------------------------------------------------------------------------- */
 
-/* Sums of O, of S, of maxima and of rows; Q, for which some hardware holds each element twice; reads in flight. */
+/* Sums of O and S, maxima and sums of rows, places of weights; Q, for which some hardware holds each element twice; reads in
+ * flight. The rest, some 70, is alike for all tiles. */
 static uint32_t registers(const softmax_tile *tile)
 {
-    const uint32_t sums = tile->tm * (tile->tv + tile->tn + 2 * tile->matrix.n) / tile->subgroup_size;
-    const uint32_t kept = tile->q_kept ? tile->tm * tile->chunk / tile->subgroup_size : 0;
-    const uint64_t flight =
-        fv_max(slots(tile, softmax_keys(tile), tile->chunk), slots(tile, tile->v_step, softmax_cols(tile)));
-    return sums + kept + 4 * (uint32_t)flight;
+    const uint32_t sums = tile->tm * (tile->tv + tile->tn + 2 * tile->matrix.n) + tile->matrix.m * tile->matrix.n;
+    const uint32_t kept = tile->q_kept ? tile->tm * tile->chunk : 0;
+    const uint32_t q_flight = tile->q_kept ? 0 : slots(tile, softmax_rows(tile), tile->chunk);
+    const uint32_t k_flight = slots(tile, softmax_keys(tile), tile->chunk);
+    const uint32_t v_flight = slots(tile, tile->v_step, softmax_cols(tile));
+    return (sums + kept) / tile->subgroup_size + 4 * (uint32_t)fv_max(k_flight + q_flight, v_flight) + q_flight;
 }
 
 /* Scratch matrices and the sums of rows lie in the place of K and V. */
@@ -164,11 +166,11 @@ static double solve(const problem *p, const softmax_tile *bare, softmax_tile *be
     return best_cycles;
 }
 
-/* Puts a tile in its place by cost. */
+/* Puts a tile in its place by cost; of more than TILES_MOST, the dearest is dropped. */
 static void insert(softmax_tile_list *list, double *cycles, uint32_t first, const softmax_tile *tile, double own)
 {
     uint32_t at = list->count;
-    if (own == HUGE_VAL || list->count - first == TILES_MOST)
+    if (own == HUGE_VAL)
         return;
     for (; at > first && cycles[at - 1 - first] > own; at--) {
         cycles[at - first] = cycles[at - 1 - first];
@@ -176,7 +178,7 @@ static void insert(softmax_tile_list *list, double *cycles, uint32_t first, cons
     }
     cycles[at - first] = own;
     list->tiles[at] = *tile;
-    list->count++;
+    list->count += list->count - first < TILES_MOST;
 }
 
 /* ---- the list -------------------------------------------------------------------------------------------------- */

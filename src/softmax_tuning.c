@@ -31,4 +31,5 @@ const softmax_matrix_layout softmax_matrix_layouts[SOFTMAX_MATRIX_LAYOUTS] = {
     {.lane_rows = 4, .lane_cols = 2, .rows = 16, .keys = 64},  {.lane_rows = 2, .lane_cols = 2, .rows = 16, .keys = 64},
     {.lane_rows = 2, .lane_cols = 1, .rows = 16, .keys = 64},  {.lane_rows = 1, .lane_cols = 2, .rows = 16, .keys = 64},
     {.lane_rows = 1, .lane_cols = 4, .rows = 16, .keys = 128}, {.lane_rows = 1, .lane_cols = 1, .rows = 8, .keys = 64},
+    {.lane_rows = 2, .lane_cols = 4, .rows = 32, .keys = 64},  {.lane_rows = 2, .lane_cols = 4, .rows = 16, .keys = 64},
 };

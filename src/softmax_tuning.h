@@ -30,7 +30,7 @@ typedef struct softmax_matrix_layout {
     uint32_t polynomial;           /* of four exponentials, so many by multiply-adds */
 } softmax_matrix_layout;
 
-enum { SOFTMAX_MATRIX_LAYOUTS = 10 };
+enum { SOFTMAX_MATRIX_LAYOUTS = 12 };
 extern const softmax_matrix_layout softmax_matrix_layouts[SOFTMAX_MATRIX_LAYOUTS];
 
 /* The row for a device and for runs of few or of many rows. Never NULL. */

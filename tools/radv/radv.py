@@ -40,9 +40,9 @@ MATRICES = [('measure_matrix', '16x16x16.' + operand, '', 'navi31', subgroup, {0
 MATRIX_TILES = [('softmax_direct', 64, 64, (4, 2, 32, 32, 32, 64, 64, 1, 1)),
                 ('softmax_direct', 128, 128, (8, 1, 16, 32, 128, 128, 32, 1, 1)),
                 ('softmax_state', 128, 128, (8, 1, 16, 32, 128, 128, 32, 1, 1)),
-                ('softmax_direct', 256, 256, (8, 1, 16, 64, 256, 64, 16, 1, 0)),
-                ('softmax_direct', 512, 512, (4, 2, 16, 32, 256, 64, 16, 1, 0)),
-                ('softmax_direct', 576, 512, (4, 2, 16, 32, 256, 64, 16, 1, 0))]
+                ('softmax_direct', 256, 256, (2, 4, 32, 16, 64, 64, 16, 1, 0)),
+                ('softmax_direct', 512, 512, (2, 4, 16, 16, 128, 64, 16, 1, 0)),
+                ('softmax_direct', 576, 512, (2, 4, 16, 16, 128, 64, 16, 1, 0))]
 BINDINGS = {'softmax_direct': 5, 'softmax_state': 4, 'measure_matrix': 2}
 STATISTICS = {'VGPRs': 'registers', 'Spilled VGPRs': 'spills', 'Scratch size': 'scratch', 'LDS size': 'shared',
               'Subgroups per SIMD': 'waves', 'Code size': 'code'}
