@@ -161,7 +161,7 @@ bool test_required(const char *name)
 
 static bool device_matches(const fovea_device_info *info, const char *name)
 {
-    if (strcmp(info->id, name) == 0)
+    if (strcmp(info->id, name) == 0 || strcmp(info->driver_info, name) == 0)
         return true;
     const size_t base = strcspn(info->id, ":");
     if (strncmp(info->id, name, base) == 0 && name[base] == '\0')
@@ -214,6 +214,24 @@ static bool parse_level(const char *value)
     return false;
 }
 
+static bool parse_dtype(const char *value)
+{
+    int dtype = FOVEA_F32;
+    while (dtype < FOVEA_DTYPE_COUNT && strcmp(fovea_dtype_name((fovea_dtype)dtype), value) != 0)
+        dtype++;
+    test.dtype = (fovea_dtype)dtype;
+    return dtype < FOVEA_DTYPE_COUNT;
+}
+
+static bool parse_tier(const char *value)
+{
+    int tier = FOVEA_TIER_MATRIX;
+    while (tier > FOVEA_TIER_DEFAULT && strcmp(fovea_tier_name((fovea_tier)tier), value) != 0)
+        tier--;
+    test.tier = (fovea_tier)tier;
+    return tier > FOVEA_TIER_DEFAULT;
+}
+
 static bool parse_part(const char *value)
 {
     char *end;
@@ -233,6 +251,10 @@ static bool parse_argument(const char *argument)
         return parse_level(value);
     else if ((value = value_of(argument, "part")))
         return parse_part(value);
+    else if ((value = value_of(argument, "dtype")))
+        return parse_dtype(value);
+    else if ((value = value_of(argument, "tier")))
+        return parse_tier(value);
     else if ((value = value_of(argument, "validation")))
         test.validation = (uint32_t)strtoul(value, NULL, 10);
     else if ((value = value_of(argument, "compile")))
@@ -248,7 +270,12 @@ static bool parse_argument(const char *argument)
 
 static bool parse_arguments(int argc, char **argv)
 {
-    test = (test_context){.device = "cpu", .profile = &test_profiles[0], .level = CASE_QUICK, .parts = 1, .seed = 1};
+    test = (test_context){.device = "cpu",
+                          .profile = &test_profiles[0],
+                          .level = CASE_QUICK,
+                          .parts = 1,
+                          .dtype = FOVEA_DTYPE_COUNT,
+                          .seed = 1};
     for (int i = 1; i < argc; i++)
         if (!parse_argument(argv[i])) {
             fprintf(stderr, "unknown argument '%s'\n", argv[i]);
@@ -325,10 +352,12 @@ int test_main(int argc, char **argv, const char *name, void (*add)(Suite *suite)
 #endif
     if (!test_find_device(test.device, &test.info))
         return absent("not on this machine");
+    if (test.info.tier < test.tier)
+        return absent("has no such tier");
     test.params = (fovea_device_params){.device = test.info.id,
                                         .log = {.message = keep_message, .level = FOVEA_LOG_WARNING},
                                         .limits = test.profile->limits,
-                                        .max_tier = test.profile->max_tier,
+                                        .max_tier = test.tier ? test.tier : test.profile->max_tier,
                                         .compile_at_run_time = test.compile,
                                         .validation = test.validation,
                                         .timeout_ms = 120000};

@@ -147,6 +147,12 @@ static row_sums weigh_keys(const row_work *w, uint32_t count)
     return r;
 }
 
+/* Of rounding to nearest: relative, and not more. */
+static double unit_roundoff(fovea_dtype dtype)
+{
+    return dtype == FOVEA_BF16 ? 0x1p-8 : dtype == FOVEA_F16 ? 0x1p-11 : 0.0;
+}
+
 static double store_bound(const ref_problem *p, double value)
 {
     switch (p->o_dtype) {
@@ -161,7 +167,11 @@ static double store_bound(const ref_problem *p, double value)
 static void sum_values(const row_work *w, uint32_t count, const row_sums *r, double *o, double *o_bound)
 {
     const ref_problem *p = w->problem;
-    const double relative = expm1(2.0 * r->error) + p->seq_k * 0x1p-24 + r->exp_error;
+    const double computed = expm1(2.0 * r->error) + p->seq_k * 0x1p-24 + r->exp_error;
+    const double rounded = unit_roundoff(p->weight_dtype); /* in the numerator alone: sums add exact weights */
+    const double relative = computed * (1.0 + rounded) + rounded;
+    /* Below it weights, values and results may be flushed to zero, or, in f16, be rounded to less than their precision. */
+    const double smallest = p->weight_dtype == FOVEA_F16 ? 0x1p-25 : 0x1p-126;
     for (uint32_t c = 0; c < p->dim_v; c++) {
         double sum = 0.0, size = 0.0, largest = 0.0;
         for (uint32_t j = 0; j < count; j++) {
@@ -171,8 +181,7 @@ static void sum_values(const row_work *w, uint32_t count, const row_sums *r, dou
             largest = fmax(largest, fabs(v));
         }
         o[c] = r->finite ? sum / r->total : NAN;
-        /* Weights and results below the smallest normal number may be flushed to zero. */
-        o_bound[c] = relative * size / r->total + store_bound(p, o[c]) + p->seq_k * 0x1p-126 * (largest + 1.0);
+        o_bound[c] = relative * size / r->total + store_bound(p, o[c]) + p->seq_k * smallest * (largest + 1.0);
     }
 }
 

@@ -122,7 +122,7 @@ START_TEST(stamps_around_runs)
     test_ok(fovea_device_get_stamps(test.opened, 0, 2, again));
     ck_assert_msg(again[0] >= s[3] && again[1] == s[1], "%.9f %.9f", again[0], again[1]);
     test_ok(fovea_device_get_stamps(test.opened, FOVEA_STAMPS, 0, NULL));
-    trial_fetch(&t);
+    trial_fetch(&t, op);
     trial_check(&t);
     test_keep_op(op);
     trial_end(&t);

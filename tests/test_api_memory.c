@@ -144,7 +144,7 @@ START_TEST(run_allocates_nothing)
             test_status(f.device, FOVEA_OK, fovea_op_run(op, &args));
         const long after = atomic_load(&f.memory.calls);
         ck_assert_msg(after == before, "plan %zu: ten runs made %ld allocations", n, after - before);
-        trial_fetch(&t);
+        trial_fetch(&t, op);
         trial_check(&t);
         fovea_op_destroy(op);
     }

@@ -36,9 +36,35 @@ START_TEST(random_cases)
 }
 END_TEST
 
+/* A run that names tier and storage tests kernels of that tier, where it has any for them. */
+START_TEST(tier_in_use)
+{
+    const test_case c = {.name = "tier_in_use",
+                         .batch = 1,
+                         .heads_q = 2,
+                         .heads_k = 2,
+                         .heads_v = 2,
+                         .seq_q = 33,
+                         .seq_k = 70,
+                         .dim_qk = 24,
+                         .dim_v = 20};
+    const trial_options defaults = {.tile = 0};
+    trial t;
+    if (!test.tier || test.dtype == FOVEA_DTYPE_COUNT)
+        return;
+    trial_begin(&t, test.opened, &c, 0);
+    trial_run(&t, &defaults);
+    trial_check(&t);
+    ck_assert_msg(t.report.tier == test.tier, "%s, not %s: %s", fovea_tier_name(t.report.tier),
+                  fovea_tier_name(test.tier), t.report.notes);
+    trial_end(&t);
+}
+END_TEST
+
 void add_table_tests(Suite *suite)
 {
     TCase *c = tcase_create("table");
+    tcase_add_test(c, tier_in_use);
     tcase_add_loop_test(c, table, 0, (int)test_case_count);
     tcase_add_loop_test(c, random_cases, 0,
                         (test_compiles_kernels() ? random_count_compiled : random_count)[test.level]);

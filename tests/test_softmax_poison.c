@@ -181,7 +181,7 @@ START_TEST(broadcast_equals_copies)
     for (int n = TRIAL_K; n <= TRIAL_V; n++) {
         const trial_tensor *from = &repeated.tensors[n];
         trial_tensor *to = &copied.tensors[n];
-        const uint64_t head = 21 * 8 * 4;
+        const uint64_t head = (uint64_t)21 * 8 * fovea_dtype_size(to->view.dtype);
         for (uint32_t h = 0; h < 8; h++)
             memcpy(to->image + to->offset + h * head, from->image + from->offset + h / 4 * (4 * head), head);
         test_ok(fovea_buffer_upload(to->buffer, 0, to->image, to->size));

@@ -134,7 +134,7 @@ START_TEST(maxima_below_extents)
     fovea_op_args args = trial_args(&t);
     args.seq_q = args.seq_k = FOVEA_MAXIMUM; /* the descriptor's maxima, not the extents */
     test_ok(fovea_op_run(op, &args));
-    trial_fetch(&t);
+    trial_fetch(&t, op);
     trial_check(&t);
     args.seq_q = 6;
     ck_assert_int_eq(fovea_op_run(op, &args), FOVEA_INVALID);

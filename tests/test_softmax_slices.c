@@ -223,8 +223,8 @@ START_TEST(recorded_back_to_back)
         if (n % 2)
             test_ok(fovea_device_submit(test.opened));
     }
-    trial_fetch(&a);
-    trial_fetch(&b);
+    trial_fetch(&a, op_a);
+    trial_fetch(&b, op_b);
     trial_check(&a);
     trial_check(&b);
     test_keep_op(op_a);
@@ -237,11 +237,13 @@ END_TEST
 /* The output of one run is the input of the next: ordered without a wait between. */
 START_TEST(chained_runs)
 {
-    const test_case c = {.name = "chained", HEADS(1, 2, 2, 2), .seq_q = 23, .seq_k = 23, .dim_qk = 12, .dim_v = 12};
+    test_case c = {.name = "chained", HEADS(1, 2, 2, 2), .seq_q = 23, .seq_k = 23, .dim_qk = 12, .dim_v = 12};
     const trial_options defaults = {.tile = 0};
     trial first, second;
     if (!test_takes(&c))
         return;
+    if (test.dtype != FOVEA_DTYPE_COUNT)
+        c.dtypes.o = test.dtype; /* v's */
     trial_begin(&first, test.opened, &c, 0);
     trial_begin(&second, test.opened, &c, 0);
     const fovea_softmax_params params = trial_params(&first, &defaults);
@@ -252,12 +254,12 @@ START_TEST(chained_runs)
     args = trial_args(&second);
     args.tensors[FOVEA_V] = (fovea_binding){first.tensors[TRIAL_O].buffer, first.tensors[TRIAL_O].offset};
     test_ok(fovea_op_run(op, &args));
-    trial_fetch(&first);
+    trial_fetch(&first, op);
     trial_check(&first);
     trial_tensor *v = &second.tensors[TRIAL_V];
     const trial_tensor *o = &first.tensors[TRIAL_O];
     memcpy(v->image + v->offset, o->after + o->offset, v->size - v->offset);
-    trial_fetch(&second);
+    trial_fetch(&second, op);
     memcpy(v->after, v->image, v->size); /* this buffer itself was not used */
     trial_check(&second);
     test_keep_op(op);

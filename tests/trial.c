@@ -47,6 +47,8 @@ static uint32_t run_size(uint32_t size, uint32_t most, bool none)
 void trial_begin(trial *t, fovea_device *device, const test_case *c, uint32_t rotate)
 {
     *t = (trial){.device = device, .c = *c, .seed = seed_of(c->name), .rotate = rotate};
+    if (test.dtype != FOVEA_DTYPE_COUNT)
+        t->c.dtypes.q = t->c.dtypes.k = t->c.dtypes.v = test.dtype;
     t->run_q = run_size(c->run_q, c->seq_q, c->no_queries);
     t->run_k = run_size(c->run_k, c->seq_k, c->no_keys);
     tensors_shape(t);
@@ -116,8 +118,9 @@ void trial_reset_outputs(trial *t)
     }
 }
 
-void trial_fetch(trial *t)
+void trial_fetch(trial *t, const fovea_op *op)
 {
+    test_status(t->device, FOVEA_OK, fovea_op_get_report(op, &t->report));
     for (int n = 0; n < TRIAL_TENSORS; n++) {
         trial_tensor *x = &t->tensors[n];
         test_status(t->device, FOVEA_OK, fovea_buffer_download(x->buffer, 0, x->after, x->size));
@@ -184,7 +187,6 @@ void trial_run_op(trial *t, fovea_op *op, trial_workspace workspace)
     const bool own = workspace == TRIAL_OWN || need == 0;
     guarded g = {0};
     fovea_op_args args = trial_args(t);
-    test_status(t->device, FOVEA_OK, fovea_op_get_report(op, &t->report));
     trial_reset_outputs(t);
     if (!own) {
         const uint64_t size = workspace == TRIAL_TOO_SMALL ? 4 : need;
@@ -198,12 +200,32 @@ void trial_run_op(trial *t, fovea_op *op, trial_workspace workspace)
     else
         test_status(t->device, FOVEA_OK, status);
     test_status(t->device, FOVEA_OK, fovea_device_wait(t->device));
-    trial_fetch(t);
+    trial_fetch(t, op);
     if (!own)
         guarded_end(t, &g);
 }
 
 /* ---- comparing ---------------------------------------------------------------------------------------------- */
+
+/* Whether the last run, of so many rows, may have used a kernel of the report. */
+static bool may_have_run(const trial *t, const fovea_kernel_report *kernel)
+{
+    const uint32_t units = t->c.heads_k > t->c.heads_v ? t->c.heads_k : t->c.heads_v;
+    const uint64_t rows = (uint64_t)t->run_q * (t->c.heads_q / units);
+    unsigned border;
+    if (sscanf(kernel->use, "at most %u rows", &border) == 1)
+        return rows <= border;
+    return sscanf(kernel->use, "more than %u rows", &border) != 1 || rows > border;
+}
+
+/* What the kernels of the last run round weights to: the operand type of values in the matrix tier. */
+static fovea_dtype rounded_weights(const trial *t)
+{
+    for (uint32_t i = 0; i < t->report.kernel_count; i++)
+        if (t->report.kernels[i].tier == FOVEA_TIER_MATRIX && may_have_run(t, &t->report.kernels[i]))
+            return t->c.dtypes.v;
+    return FOVEA_F32;
+}
 
 static void solve(trial *t)
 {
@@ -220,6 +242,7 @@ static void solve(trial *t)
                      .scale = scale,
                      .mask = c->mask,
                      .o_dtype = c->dtypes.o,
+                     .weight_dtype = t->weights,
                      .gpu = !test_is_cpu()};
     ref_view *views[] = {&p.q, &p.k, &p.v};
     for (int n = TRIAL_Q; n <= TRIAL_V; n++) {
@@ -293,6 +316,10 @@ static void check_tensor(const trial *t, int tensor)
 
 void trial_check(trial *t)
 {
+    const fovea_dtype weights = rounded_weights(t);
+    if (t->expected.o && weights != t->weights)
+        ref_release(&t->expected);
+    t->weights = weights;
     if (!t->expected.o)
         solve(t);
     for (int n = 0; n < TRIAL_TENSORS; n++)

@@ -38,6 +38,7 @@ typedef struct trial {
     uint32_t run_q, run_k;
     trial_tensor tensors[TRIAL_TENSORS];
     ref_result expected;
+    fovea_dtype weights;    /* that `expected` was bounded for */
     fovea_op_report report; /* of the last run */
 } trial;
 
@@ -55,8 +56,8 @@ void trial_poke(trial *t, int tensor, const uint32_t index[4], double value);
 void trial_run(trial *t, const trial_options *options);
 /* The same with an op that exists; `workspace` as in trial_options. */
 void trial_run_op(trial *t, fovea_op *op, trial_workspace workspace);
-/* Fetches the outputs after a run that the caller made. */
-void trial_fetch(trial *t);
+/* Fetches the outputs after a run that the caller made with `op`. */
+void trial_fetch(trial *t, const fovea_op *op);
 void trial_reset_outputs(trial *t);
 
 /* Outputs within the bound of the reference; nothing else of any buffer changed. */

@@ -109,9 +109,9 @@ def from_bf16(array):
     return (array.astype("<u4") << 16).view("<f4")
 
 
-def reference(q, k, v, scale=None, causal=None):
+def reference(q, k, v, scale=None, causal=None, weights="f32"):
     """Softmax attention in double precision; also the bound of float32 arithmetic, per element of o and of lse.
-    `causal` is None, "bottom" or "top"."""
+    `causal` is None, "bottom" or "top"; `weights` is what a kernel rounds them to before they meet values."""
     q, k, v = (x.astype("f8") for x in (q, k, v))
     heads, dim = q.shape[1], q.shape[3]
     k = numpy.repeat(k, heads // k.shape[1], axis=1)
@@ -125,15 +125,16 @@ def reference(q, k, v, scale=None, causal=None):
         visible = numpy.arange(count_k)[None] <= numpy.arange(count_q)[:, None] + first
         s = numpy.where(visible, s, -numpy.inf)
     m = numpy.maximum(s.max(-1, initial=-numpy.inf, keepdims=True), -1e300)
-    weights = numpy.exp(s - m)
-    total = weights.sum(-1, keepdims=True)
-    p = weights / numpy.maximum(total, 1e-300)
+    p = numpy.exp(s - m)
+    total = p.sum(-1, keepdims=True)
+    p = p / numpy.maximum(total, 1e-300)
     with numpy.errstate(divide="ignore"):
         lse = (m + numpy.log(total))[..., 0]
     e = sizes.max(-1, initial=0) * (dim + 3) * 2.0**-24
     distance = numpy.where(numpy.isfinite(s), m - s, 0)
     u_exp = (p * (3 + 2 * distance)).sum(-1) * 2.0**-23
-    relative = numpy.exp(2 * e) - 1 + count_k * 2.0**-24 + u_exp
+    rounded = {"f32": 0, "f16": 2.0**-11, "bf16": 2.0**-8}[weights]
+    relative = (numpy.exp(2 * e) - 1 + count_k * 2.0**-24 + u_exp) * (1 + rounded) + rounded
     o_bound = relative[..., None] * numpy.einsum("bhij,bhjd->bhid", p, abs(v))
     lse_bound = e + u_exp + count_k * 2.0**-24 + 2.0**-23 * numpy.where(numpy.isfinite(lse), abs(lse), 0)
     return numpy.einsum("bhij,bhjd->bhid", p, v), lse, o_bound, lse_bound

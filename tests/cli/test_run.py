@@ -36,12 +36,14 @@ class RunTest(common.ProgramTest):
 
 class Results(RunTest):
     def check(self, values, description=None, dtype="f32", layout="bhsd", lse=False, **options):
-        self.softmax(description=description, extra=("--lse", "lse.npy") if lse else ())
+        extra = ("--explain", "--json", *(("--lse", "lse.npy") if lse else ()))
+        plan = json.loads(self.softmax(description=description, extra=extra).stdout.splitlines()[0])
         o = numpy.load(self.file("o.npy"))
         self.assertEqual(o.dtype.str, {"f32": "<f4", "f16": "<f2", "bf16": "<u2"}[dtype])
         o = from_bf16(o) if dtype == "bf16" else o.astype("<f4")
         o = o.transpose(0, 2, 1, 3) if layout == "bshd" else o
-        expected, expected_lse, bound, lse_bound = reference(*values, **options)
+        weights = dtype if plan["tier"] == "matrix" else "f32"
+        expected, expected_lse, bound, lse_bound = reference(*values, weights=weights, **options)
         self.assertEqual(o.shape, expected.shape)
         self.assertLessEqual(worst(o, expected, bound, dtype), 1)
         if lse:
