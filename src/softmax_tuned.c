@@ -4,7 +4,7 @@
 #include "cache.h"
 #include "softmax.h"
 
-enum { FIELDS = 17, WORDS = 8, NATIVE_FEW_ROWS = 8 };
+enum { FIELDS = 17, WORDS = 8 };
 
 /* What a tile is preferred for: kernels that meet the same roofs, under the same limits. */
 static void class_of(const fovea_device *device, const softmax_shape *shape, bool few, uint32_t fields[FIELDS])
@@ -41,7 +41,7 @@ bool softmax_few_rows(const fovea_device *device, const softmax_shape *shape)
 {
     fovea_op_report unread = {.kernel_count = 0};
     if (device->driver->caps.native)
-        return (uint64_t)shape->seq_q_max * shape->group <= NATIVE_FEW_ROWS;
+        return (uint64_t)shape->seq_q_max * shape->group <= SOFTMAX_NATIVE_FEW_ROWS;
     const softmax_tile_list few = softmax_tiles(device, shape, true, &unread);
     return few.count > 0 && (uint64_t)shape->seq_q_max * shape->group <= softmax_rows(&few.tiles[0]);
 }
