@@ -109,7 +109,7 @@ static void add_native_tiles(const softmax_shape *shape, fovea_tier tier, softma
 static const char *native_matrix_refusal(const fovea_device *device, const softmax_shape *shape)
 {
     if (device->driver->caps.info.tier < FOVEA_TIER_MATRIX)
-        return "this CPU, or this build, has no bf16 products (AVX512-BF16)";
+        return "this CPU, or this build, has no bf16 products (AVX512-BF16, AMX-BF16)";
     if (device->tier < FOVEA_TIER_MATRIX)
         return "max_tier";
     if (shape->q.dtype != FOVEA_BF16 || shape->k.dtype != FOVEA_BF16 || shape->v.dtype != FOVEA_BF16)

@@ -84,7 +84,7 @@ def on_cpu(operator):
     """Tiers of the CPU backend, with the instruction sets of each; empty where it lacks the operator."""
     if not any(f'"{operator}_' in path.read_text(encoding="utf-8") for path in (ROOT / "backends/cpu").glob("*.[ch]")):
         return []
-    sets = re.findall(r'\{\{"([^"]+)", FOVEA_TIER_(\w+),', read("backends/cpu/isa.c"))
+    sets = re.findall(r'\{\{"([^"]+)", FOVEA_TIER_(\w+),', read("backends/cpu/isa.c").split("FV_CPU_WITH_TILESINC")[0])
     if not sets:
         raise Unknown("backends/cpu/isa.c: no instruction sets")
     return [f"{tier.lower()} ({', '.join(name for name, its in sets if its == tier)})"

@@ -72,6 +72,19 @@ static void close_device(fv_device *base)
     fv_free(base->host, device);
 }
 
+/* Number `index`, or the next one that may be used: the system can refuse registers that the CPU has. A device below the
+ * matrix tier does not ask for them. */
+static const cpu_isa *choose_isa(fovea_tier max_tier, uint32_t index)
+{
+    if (max_tier == FOVEA_TIER_PORTABLE)
+        return fv_cpu_plain_isa();
+    const bool matrix = max_tier == FOVEA_TIER_DEFAULT || max_tier >= FOVEA_TIER_MATRIX;
+    const cpu_isa *isa = fv_cpu_isa(index);
+    while (isa->permit && matrix && !isa->permit())
+        isa = fv_cpu_isa(++index);
+    return isa;
+}
+
 static fovea_status open_device(fv_host *host, const fovea_device_params *params, uint32_t index,
                                 fv_device **out_device)
 {
@@ -86,7 +99,7 @@ static fovea_status open_device(fv_host *host, const fovea_device_params *params
     pthread_mutex_init(&device->run_lock, NULL);
     device->base.backend = &fv_backend_cpu;
     device->base.host = host;
-    device->isa = fv_cpu_isa(params->max_tier == FOVEA_TIER_PORTABLE ? count - 1 : index);
+    device->isa = choose_isa(params->max_tier, index);
     device->threads = thread_count(params);
     device->list = fv_alloc(host, LIST_COMMANDS, sizeof *device->list);
     fv_require(host, device->list, FOVEA_OUT_OF_HOST_MEMORY, "no memory for a command list");

@@ -46,6 +46,7 @@ typedef struct cpu_isa {
     fovea_tier tier;
     double flops_per_s;                     /* of one thread in the softmax kernel, a cautious figure */
     const cpu_native *tables[CPU_FAMILIES]; /* each ended by kernel NULL */
+    int (*permit)(void);                    /* asks the system for leave, for the whole process; NULL: no need */
 } cpu_isa;
 
 /* The kernels of a family for each instruction set: a translation unit defines FV_CPU_TABLE(family)[], and is compiled
@@ -65,10 +66,18 @@ FV_CPU_DECLARE(avx512);
 #ifdef FV_CPU_WITH_AVX512BF16
 FV_CPU_DECLARE(avx512bf16);
 #endif
+#ifdef FV_CPU_WITH_AMXBF16
+FV_CPU_DECLARE(amxbf16);
+#endif
+#ifdef FV_CPU_WITH_TILESINC /* for the tests: a tile unit of C functions */
+FV_CPU_DECLARE(tilesinc);
+#endif
 
 /* Instruction sets that this machine runs, best first, the baseline last. `index` beyond them: NULL. */
 const cpu_isa *fv_cpu_isa(uint32_t index);
 uint32_t fv_cpu_isa_count(void);
+/* The one that every CPU of this architecture runs. */
+const cpu_isa *fv_cpu_plain_isa(void);
 /* The CPU's own name, terminated, cut to fit. */
 void fv_cpu_name(char *text, size_t size);
 

@@ -1,5 +1,5 @@
-/* Products of matrices of bf16 with float32 sums, where this instruction set has them: by dot products of pairs.
- * FV_CPU_PRODUCTS says that it has.
+/* Products of matrices of bf16 with float32 sums, where this instruction set has them: by dot products of pairs, or on a tile
+ * unit. FV_CPU_PRODUCTS says that it has.
  *
  *      c [rows][width] = or += a [rows][2 * pairs] b [pairs][width]        width: 1 to PRODUCT_VECTORS vectors
  *
@@ -25,7 +25,11 @@ typedef struct matrix_product {
     float *c;
 } matrix_product;
 
+#if defined(FV_CPU_TILES)
+#include "product_tiles.h"
+#else
 #include "product_dot.h"
+#endif
 
 #endif
 
