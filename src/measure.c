@@ -61,6 +61,15 @@ typedef struct measure_probe {
     FMA(rate, TEXT, dtype, 8, 8, "8x8x8"), FMA(rate, TEXT, dtype, 4, 4, "4x4x4"), \
         FMA(rate, NATIVE, dtype, MEASURE_NATIVE_ROWS, MEASURE_SIDE, "8x8x8")
 
+/* Operands 1/8 to SIDE/8 again and again: a row's times its neighbours', summed. */
+#define MATRIX(rate, dtype)                                                                                       \
+    {                                                                                                             \
+        rate, NATIVE, "measure_matrix", "measure_matrix", dtype, 4.0 * MEASURE_MATRIX_ROWS *MEASURE_MATRIX_PAIRS, \
+            OPERANDS(MEASURE_SIDE) * MEASURE_MATRIX_ROWS / MEASURE_SIDE *OPERANDS(MEASURE_SIDE) * 2.0 *           \
+                MEASURE_MATRIX_PAIRS / MEASURE_SIDE,                                                              \
+            0.0, 1, 0                                                                                             \
+    }
+
 /* Several of one rate: the best counts. */
 static const measure_probe probes[] = {
     FMA_TILES(FOVEA_RATE_FMA_F32, FOVEA_F32),
@@ -70,9 +79,22 @@ static const measure_probe probes[] = {
      0.6411857445 * MEASURE_CHAINS, 1e-5, 4, 0}, /* four rounds settle to 1e-6 */
     {FOVEA_RATE_SHARED, ANY, "measure_shared", "measure_shared.portable", FOVEA_F32,
      16.0 * MEASURE_READS *MEASURE_PASSES, 28.0 * MEASURE_PASSES, 0.0, 1, 16 * MEASURE_SHARED_FLOAT4},
+    MATRIX(FOVEA_RATE_MATRIX_F16, FOVEA_F16),
+    MATRIX(FOVEA_RATE_MATRIX_BF16, FOVEA_BF16),
     {FOVEA_RATE_COPY, ANY, "measure_copy", "measure_copy.portable", FOVEA_F32, 0.0, 0.0, 0.0, 1, 0},
 };
 enum { PROBES = sizeof probes / sizeof probes[0], COPY_PROBE = PROBES - 1 };
+
+static bool is_matrix(fovea_rate rate)
+{
+    return rate == FOVEA_RATE_MATRIX_F16 || rate == FOVEA_RATE_MATRIX_BF16;
+}
+
+/* Seconds of commands, not work in a second. */
+static bool is_cost(fovea_rate rate)
+{
+    return rate >= FOVEA_RATE_DISPATCH && rate <= FOVEA_RATE_SUBMIT;
+}
 
 /* A kernel that is being measured, and its memory. */
 typedef struct measurement {
@@ -129,7 +151,7 @@ static fovea_status get_pipeline(measurement *m)
 /* Element n (twice 0 to SIDE - 1): an operand of multiply-adds, a start of exp2, a value of the shared array. */
 static float source_element(const measure_probe *probe, uint32_t n)
 {
-    if (probe->rate <= FOVEA_RATE_FMA_BF16)
+    if (probe->rate <= FOVEA_RATE_FMA_BF16 || is_matrix(probe->rate))
         return (float)(n + 1) / 8.0f;
     return probe->rate == FOVEA_RATE_EXP2 ? (float)n / 8.0f : (float)n;
 }
@@ -373,6 +395,21 @@ static bool holds(const fovea_device *device, const measurement *m)
            (device->driver->caps.native || limits->shared_memory >= m->probe->shared_bytes);
 }
 
+/* Whether there are matrix units that a probe knows how to drive. */
+static fovea_status require_matrix(fovea_device *device, fovea_rate rate)
+{
+    fovea_status status = FOVEA_OK;
+    fv_host *host = &device->host;
+    fv_require(host, device->driver->caps.native, FOVEA_UNSUPPORTED,
+               "%s: no kernel measures matrix units of this device", fovea_rate_name(rate));
+    fv_require(host, device->tier >= FOVEA_TIER_MATRIX, FOVEA_UNSUPPORTED, "%s: the best tier in force here is %s",
+               fovea_rate_name(rate), fovea_tier_name(device->tier));
+    fv_require(host, rate != FOVEA_RATE_MATRIX_F16, FOVEA_UNSUPPORTED,
+               "%s: no instruction that is used here multiplies f16 and adds in float32", fovea_rate_name(rate));
+fail:
+    return status;
+}
+
 static fovea_status measure_probe_once(fovea_device *device, const measure_probe *probe, fovea_rate rate,
                                        double *out_value)
 {
@@ -384,7 +421,7 @@ static fovea_status measure_probe_once(fovea_device *device, const measure_probe
                probe->shared_bytes, MEASURE_TRIPS_FIXED + probe->rounds_least * MEASURE_TRIPS,
                (uint32_t)sizeof(uint32_t) * (uint32_t)fv_max(SOURCE_WORDS, m.lanes));
     fv_try(get_pipeline(&m));
-    if (rate < FOVEA_RATE_DISPATCH)
+    if (!is_cost(rate))
         status = measure_kernel(&m, out_value);
     else if (rate == FOVEA_RATE_SUBMIT)
         status = measure_submit(&m, out_value);
@@ -406,8 +443,10 @@ fovea_status fovea_device_measure(fovea_device *device, fovea_rate rate, double 
     *out_value = 0.0;
     fv_require(host, (unsigned)rate < FOVEA_RATE_COUNT, FOVEA_INVALID, "rate %d; there are %d", (int)rate,
                (int)FOVEA_RATE_COUNT);
-    if (rate >= FOVEA_RATE_DISPATCH)
+    if (is_cost(rate))
         return measure_probe_once(device, &probes[COPY_PROBE], rate, out_value);
+    if (is_matrix(rate))
+        fv_try(require_matrix(device, rate));
     const int other = device->driver->caps.native ? TEXT : NATIVE;
     fovea_status first = FOVEA_OK;
     for (uint32_t i = 0; i < PROBES; i++) {

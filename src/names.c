@@ -42,6 +42,8 @@ const char *fovea_rate_name(fovea_rate rate)
     case FOVEA_RATE_DISPATCH: return "dispatch";
     case FOVEA_RATE_BARRIER: return "barrier";
     case FOVEA_RATE_SUBMIT: return "submit";
+    case FOVEA_RATE_MATRIX_F16: return "matrix_f16";
+    case FOVEA_RATE_MATRIX_BF16: return "matrix_bf16";
     case FOVEA_RATE_COUNT: break;
     }
     return "not a fovea_rate";

@@ -21,6 +21,10 @@
  * columns. Native kernels have NATIVE_ROWS x SIDE, two columns at a time: as many chains as 16 registers hold. */
 #define MEASURE_SIDE 8
 #define MEASURE_NATIVE_ROWS 6
+/* measure_matrix (native): a round is one product of MATRIX_ROWS rows and 2 * MATRIX_PAIRS neighbours with the lanes' own
+ * columns, both made of the operands of measure_fma, b in words of two neighbours; a lane leaves the sum of its column. */
+#define MEASURE_MATRIX_ROWS 32
+#define MEASURE_MATRIX_PAIRS 64
 /* measure_exp2: independent chains. */
 #define MEASURE_CHAINS 8
 /* measure_shared: float4s of the shared array, and reads of a lane in a pass. */

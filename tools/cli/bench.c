@@ -249,6 +249,8 @@ static int measure_rates(session *s, bench_device *device)
         if (status == FOVEA_OK)
             continue;
         device->rates[rate] = NAN;
+        if (status == FOVEA_UNSUPPORTED && rate >= FOVEA_RATE_MATRIX_F16)
+            continue; /* few devices have matrix units: the table says so */
         const int failed = session_fail(s, status, fovea_rate_name((fovea_rate)rate));
         if (status != FOVEA_UNSUPPORTED && code == CLI_DONE)
             code = failed;

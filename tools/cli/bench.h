@@ -97,10 +97,11 @@ bool bench_check(const test_case *c, unsigned char *const data[FOVEA_O + 1], boo
 /* FLOP/s, by the device's clock where it is known. */
 double bench_flops_per_s(const bench_result *result);
 
-/* The peak that a case is compared with: multiply-adds of its keys' dtype. NAN where it is not known. */
+/* The peak that a case is compared with: multiply-adds of its keys' dtype, by matrix units where its kernel uses them. NAN
+ * where it is not known. */
 double bench_peak(const bench_result *result);
 
-/* FLOP/s that the measured rates allow, and the rate that bounds it ("fma", "exp2", "shared", "copy"); NAN where one is
+/* FLOP/s that the measured rates allow, and the rate that bounds it ("fma", "matrix", "exp2", "shared", "copy"); NAN where one is
  * not known. */
 double bench_attainable(const bench_result *result, const char **out_bound);
 

@@ -46,7 +46,8 @@ static json_t *device_json(const bench_device *device)
     put_text(object, "tier", fovea_tier_name(info->tier));
     for (int rate = 0; rate < FOVEA_RATE_COUNT; rate++) {
         char key[48];
-        snprintf(key, sizeof key, rate >= FOVEA_RATE_DISPATCH ? "%s_s" : "%s", fovea_rate_name((fovea_rate)rate));
+        const bool seconds = rate >= FOVEA_RATE_DISPATCH && rate <= FOVEA_RATE_SUBMIT;
+        snprintf(key, sizeof key, seconds ? "%s_s" : "%s", fovea_rate_name((fovea_rate)rate));
         put_number(rates, key, device->rates[rate]);
     }
     json_object_set_new(object, "rates", rates);

@@ -14,7 +14,10 @@ double bench_peak(const bench_result *result)
 {
     static const fovea_rate peaks[FOVEA_DTYPE_COUNT] = {
         [FOVEA_F32] = FOVEA_RATE_FMA_F32, [FOVEA_F16] = FOVEA_RATE_FMA_F16, [FOVEA_BF16] = FOVEA_RATE_FMA_BF16};
-    return result->device->rates[peaks[result->c->dtypes.k]];
+    static const fovea_rate matrix_peaks[FOVEA_DTYPE_COUNT] = {
+        [FOVEA_F32] = FOVEA_RATE_FMA_F32, [FOVEA_F16] = FOVEA_RATE_MATRIX_F16, [FOVEA_BF16] = FOVEA_RATE_MATRIX_BF16};
+    const bool matrix = bench_kernel(result)->tier == FOVEA_TIER_MATRIX;
+    return result->device->rates[(matrix ? matrix_peaks : peaks)[result->c->dtypes.k]];
 }
 
 double bench_attainable(const bench_result *result, const char **out_bound)
@@ -25,7 +28,8 @@ double bench_attainable(const bench_result *result, const char **out_bound)
         const char *name;
         double seconds;
     } roofs[] = {
-        {"fma", (double)report->flops / bench_peak(result)},
+        {bench_kernel(result)->tier == FOVEA_TIER_MATRIX ? "matrix" : "fma",
+         (double)report->flops / bench_peak(result)},
         {"exp2", (double)report->exponentials / rates[FOVEA_RATE_EXP2]},
         {"shared", (double)report->shared_bytes / rates[FOVEA_RATE_SHARED]},
         {"copy", (double)report->bytes / rates[FOVEA_RATE_COPY]},
@@ -68,25 +72,28 @@ static void print_rate(const char *name, double value, const char *unit)
     static const char prefixes[] = " kMGTP";
     int power = 0;
     if (isnan(value)) {
-        printf("  %-9s not known\n", name);
+        printf("  %-11s not known\n", name);
         return;
     }
     while (value >= 1000.0 && prefixes[power + 1]) {
         value /= 1000.0;
         power++;
     }
-    printf("  %-9s %8.2f %c%s\n", name, value, prefixes[power], unit);
+    printf("  %-11s %8.2f %c%s\n", name, value, prefixes[power], unit);
 }
 
 void bench_print_device(const bench_device *device)
 {
-    static const char *const units[FOVEA_RATE_COUNT] = {"FLOP/s", "FLOP/s", "FLOP/s", "/s", "B/s", "B/s"};
+    static const char *const units[FOVEA_RATE_COUNT] = {
+        [FOVEA_RATE_FMA_F32] = "FLOP/s",    [FOVEA_RATE_FMA_F16] = "FLOP/s",    [FOVEA_RATE_FMA_BF16] = "FLOP/s",
+        [FOVEA_RATE_EXP2] = "/s",           [FOVEA_RATE_SHARED] = "B/s",        [FOVEA_RATE_COPY] = "B/s",
+        [FOVEA_RATE_MATRIX_F16] = "FLOP/s", [FOVEA_RATE_MATRIX_BF16] = "FLOP/s"};
     printf("%s: %s, %s %s\n", device->info.id, device->info.name, device->info.driver, device->info.driver_info);
     for (int rate = 0; rate < FOVEA_RATE_COUNT; rate++) {
         if (units[rate])
             print_rate(fovea_rate_name((fovea_rate)rate), device->rates[rate], units[rate]);
         else
-            printf("  %-9s %8.2f us\n", fovea_rate_name((fovea_rate)rate), device->rates[rate] * 1e6);
+            printf("  %-11s %8.2f us\n", fovea_rate_name((fovea_rate)rate), device->rates[rate] * 1e6);
     }
     fflush(stdout);
 }
