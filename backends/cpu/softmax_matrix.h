@@ -58,8 +58,8 @@ INLINE void hide_scores(const int vectors, const softmax_block *block, const mat
     for (uint32_t j = tile->some; j < padded; j++, s += width)
         for (int n = 0; n < vectors; n++)
             v_store(s + n * LANES, hidden);
-    for (int n = 0; n < vectors; n++) /* a row that sees no score keeps its m */
-        highest[n] = v_max(highest[n] * tile->scale, v_splat(-FLT_MAX));
+    for (int n = 0; n < vectors; n++)
+        highest[n] *= tile->scale; /* -inf, which raises no maximum, where a row sees no score */
 }
 
 /* Words of two vectors of weights, rounded to nearest even. */
