@@ -63,6 +63,15 @@ typedef struct measure_probe {
     FMA(rate, TEXT, dtype, 8, 8, "8x8x8"), FMA(rate, TEXT, dtype, 4, 4, "4x4x4"), \
         FMA(rate, NATIVE, dtype, MEASURE_NATIVE_ROWS, MEASURE_SIDE, "8x8x8")
 
+/* Operands 1/8 to SIDE/8 again and again: a row's times its neighbours', summed. */
+#define MATRIX(rate, dtype)                                                                                       \
+    {                                                                                                             \
+        rate, NATIVE, "measure_matrix", "measure_matrix", dtype, 4.0 * MEASURE_MATRIX_ROWS *MEASURE_MATRIX_PAIRS, \
+            OPERANDS(MEASURE_SIDE) * MEASURE_MATRIX_ROWS / MEASURE_SIDE *OPERANDS(MEASURE_SIDE) * 2.0 *           \
+                MEASURE_MATRIX_PAIRS / MEASURE_SIDE,                                                              \
+            0.0, 1, 0                                                                                             \
+    }
+
 /* Several of one rate: the best counts. */
 static const measure_probe probes[] = {
     FMA_TILES(FOVEA_RATE_FMA_F32, FOVEA_F32),
@@ -72,8 +81,12 @@ static const measure_probe probes[] = {
      0.6411857445 * MEASURE_CHAINS, 1e-5, 4, 0}, /* four rounds settle to 1e-6 */
     {FOVEA_RATE_SHARED, ANY, "measure_shared", "measure_shared.portable", FOVEA_F32,
      16.0 * MEASURE_READS *MEASURE_PASSES, 28.0 * MEASURE_PASSES, 0.0, 1, 16 * MEASURE_SHARED_FLOAT4},
+    MATRIX(FOVEA_RATE_MATRIX_F16, FOVEA_F16),
+    MATRIX(FOVEA_RATE_MATRIX_BF16, FOVEA_BF16),
     {FOVEA_RATE_COPY, ANY, "measure_copy", "measure_copy.portable", FOVEA_F32, 0.0, 0.0, 0.0, 1, 0},
 };
+
+/* Seconds of commands, not work in a second. */
 static bool is_cost(fovea_rate rate)
 {
     return rate >= FOVEA_RATE_DISPATCH && rate <= FOVEA_RATE_SUBMIT;
@@ -487,6 +500,20 @@ static fovea_status measure_matrices(fovea_device *device, fovea_rate rate, best
     return status;
 }
 
+/* The CPU's: matrix kernels are native code there, and no instruction used multiplies f16 and adds in float32. */
+static fovea_status measure_native_matrices(fovea_device *device, fovea_rate rate, best_rate *best)
+{
+    fovea_status status = FOVEA_OK;
+    fv_host *host = &device->host;
+    fv_require(host, device->tier >= FOVEA_TIER_MATRIX, FOVEA_UNSUPPORTED, "%s: the best tier in force here is %s",
+               fovea_rate_name(rate), fovea_tier_name(device->tier));
+    fv_require(host, rate != FOVEA_RATE_MATRIX_F16, FOVEA_UNSUPPORTED,
+               "%s: no instruction that is used here multiplies f16 and adds in float32", fovea_rate_name(rate));
+    fv_try(measure_tiles(device, rate, best));
+fail:
+    return status;
+}
+
 fovea_status fovea_device_measure(fovea_device *device, fovea_rate rate, double *out_value)
 {
     if (!device)
@@ -501,7 +528,12 @@ fovea_status fovea_device_measure(fovea_device *device, fovea_rate rate, double 
     if (is_cost(rate))
         return measure_probe_once(device, &probes[COPY_PROBE], rate, out_value);
     best_rate best = {.first = FOVEA_OK};
-    fv_try(is_of_matrices(rate) ? measure_matrices(device, rate, &best) : measure_tiles(device, rate, &best));
+    if (!is_of_matrices(rate))
+        fv_try(measure_tiles(device, rate, &best));
+    else if (device->driver->caps.native)
+        fv_try(measure_native_matrices(device, rate, &best));
+    else
+        fv_try(measure_matrices(device, rate, &best));
     *out_value = best.value;
     return best.value > 0.0 ? FOVEA_OK : best.first;
 fail:

@@ -61,6 +61,13 @@ static uint32_t whole_words(const fovea_tensor *view)
                                         view->strides[1] % 2 == 0 && view->strides[2] % 2 == 0);
 }
 
+/* Room for what native matrix kernels pack: a run's keys and units, or those of a known-answer test. */
+static void fill_panels(const softmax_shape *shape, const softmax_tile *tile, fv_kernel_desc *desc)
+{
+    desc->constants[SOFTMAX_PANEL_KEYS_ID] = (uint32_t)fv_max(shape->seq_k_max, 2 * softmax_keys(tile));
+    desc->constants[SOFTMAX_PANEL_UNITS_ID] = shape->units;
+}
+
 static void fill_constants(const softmax_shape *shape, const softmax_tile *tile, fv_kernel_desc *desc)
 {
     uint32_t *constants = desc->constants;
@@ -138,6 +145,8 @@ static fovea_status get_kernel(fovea_device *device, const softmax_shape *shape,
     desc.binding_count = row->binding_count;
     memcpy(desc.access, row->access, sizeof desc.access);
     fill_constants(shape, tile, &desc);
+    if (native && row->has_micro_tile && tile->tier == FOVEA_TIER_MATRIX)
+        fill_panels(shape, tile, &desc);
     if (which == FINISH) /* shared by ops that differ in what it does not use */
         forget_inputs(&desc);
     if (!native && desc.invocations > fv_min(device->limits.workgroup_invocations, device->limits.workgroup_size_x))

@@ -1,5 +1,5 @@
-/* The known-answer test of softmax kernels: three queries, one tile of keys and a partial one, on each pipeline before
- * its first use. */
+/* The known-answer test of softmax kernels: three queries, or more where kernels attend so few rows in another way than many,
+ * one tile of keys and a partial one, on each pipeline before its first use. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -11,15 +11,17 @@
 
 enum {
     QUERIES = 3,
+    NATIVE_QUERIES = 2 * SOFTMAX_NATIVE_FEW_ROWS + 3,
     EXTRA_KEYS = 3,
-    TEST_REVISION = 1, /* raised with every change of the test, or of softmax_emit, that may change its verdict */
+    TEST_REVISION = 2, /* raised with every change of the test, or of softmax_emit, that may change its verdict */
 };
 
 /* Where each tensor lies in the one buffer of the test. */
 typedef struct test_problem {
     softmax_shape shape;
-    uint32_t keys;
-    uint64_t alignment; /* of the tensors' places */
+    uint32_t queries, keys;
+    fovea_dtype weights; /* what a kernel rounds weights to; FOVEA_F32: nothing */
+    uint64_t alignment;  /* of the tensors' places */
     softmax_bound bound;
     unsigned char *host; /* image of the buffer */
     fv_buffer *memory;
@@ -49,27 +51,30 @@ static fv_bound place(test_problem *problem, uint64_t bytes)
     return (fv_bound){.range = {NULL, offset, fv_round_up(fv_max(bytes, 4), 4)}};
 }
 
-static void describe(const softmax_shape *shape, const softmax_tile *tile, test_problem *problem)
+static void describe(const softmax_shape *shape, const softmax_tile *tile, bool native, test_problem *problem)
 {
     softmax_shape *small = &problem->shape;
     *small = *shape;
+    const uint32_t queries = native ? NATIVE_QUERIES : QUERIES;
+    problem->queries = queries;
     problem->keys = softmax_keys(tile) + EXTRA_KEYS;
+    problem->weights = tile->tier == FOVEA_TIER_MATRIX ? shape->v.dtype : FOVEA_F32;
     small->batch = small->heads = small->group = small->k_ratio = small->v_ratio = small->units = 1;
-    small->seq_q_max = QUERIES;
+    small->seq_q_max = queries;
     small->seq_k_max = problem->keys;
     small->top_left = false;
     small->scale_log2 = (float)(1.4426950408889634 / sqrt((double)shape->dim_qk));
-    small->q = fovea_tensor_bhsd(shape->q.dtype, 1, 1, QUERIES, shape->dim_qk);
+    small->q = fovea_tensor_bhsd(shape->q.dtype, 1, 1, queries, shape->dim_qk);
     small->k = fovea_tensor_bhsd(shape->k.dtype, 1, 1, problem->keys, shape->dim_qk);
     small->v = fovea_tensor_bhsd(shape->v.dtype, 1, 1, problem->keys, shape->dim_v);
-    small->o = fovea_tensor_bhsd(shape->o.dtype, 1, 1, QUERIES, shape->dim_v);
+    small->o = fovea_tensor_bhsd(shape->o.dtype, 1, 1, queries, shape->dim_v);
     problem->bound.q = place(problem, fovea_tensor_bytes(&small->q));
     problem->bound.k = place(problem, fovea_tensor_bytes(&small->k));
     problem->bound.v = place(problem, fovea_tensor_bytes(&small->v));
     problem->bound.o = place(problem, fovea_tensor_bytes(&small->o));
-    problem->bound.lse = place(problem, QUERIES * sizeof(float));
+    problem->bound.lse = place(problem, queries * sizeof(float));
     const uint64_t blocks = fv_divide_up(shape->dim_v, softmax_cols(tile));
-    const uint64_t row_tiles = fv_divide_up(QUERIES, softmax_rows(tile));
+    const uint64_t row_tiles = fv_divide_up(queries, softmax_rows(tile));
     problem->bound.state = place(problem, blocks * row_tiles * softmax_slot_bytes(tile));
 }
 
@@ -113,21 +118,27 @@ static double answer_scores(const test_problem *problem, uint32_t query, uint32_
     return most + log(sum);
 }
 
+/* Rounding to a format changes numbers up to 1 by no more than this. */
+static double unit_of(fovea_dtype dtype)
+{
+    return dtype == FOVEA_BF16 ? 1.0 / 128 : dtype == FOVEA_F16 ? 1.0 / 512 : 0.0;
+}
+
 /* Whether the output image agrees with the answer. Values are at most 1, so one tolerance serves all. */
 static bool agrees(const test_problem *problem, double *scores)
 {
     const softmax_shape *shape = &problem->shape;
     const softmax_bound *bound = &problem->bound;
-    const double tolerance = 1e-4 + (shape->o.dtype == FOVEA_BF16  ? 1.0 / 128
-                                     : shape->o.dtype == FOVEA_F16 ? 1.0 / 512
-                                                                   : 0);
-    for (uint32_t query = 0; query < QUERIES; query++) {
-        const uint32_t seen = shape->causal ? problem->keys - QUERIES + query + 1 : problem->keys;
+    const double tolerance = 1e-4 + unit_of(shape->o.dtype) + unit_of(problem->weights);
+    for (uint32_t query = 0; query < problem->queries; query++) {
+        const uint32_t seen = shape->causal ? problem->keys - problem->queries + query + 1 : problem->keys;
         const double lse = answer_scores(problem, query, seen, scores);
+        for (uint32_t key = 0; key < seen; key++)
+            scores[key] = exp(scores[key] - lse);
         for (uint32_t c = 0; c < shape->dim_v; c++) {
             double sum = 0.0;
             for (uint32_t key = 0; key < seen; key++)
-                sum += exp(scores[key] - lse) * value(2, (uint64_t)key * shape->dim_v + c);
+                sum += scores[key] * value(2, (uint64_t)key * shape->dim_v + c);
             const float got = fv_load_element(problem->host + bound->o.range.offset, shape->o.dtype,
                                               (uint64_t)query * shape->dim_v + c);
             if (!(fabs(got - sum) <= tolerance))
@@ -148,8 +159,8 @@ static fovea_status run_once(fovea_device *device, const softmax_variant *varian
     const softmax_bound *bound = &problem->bound;
     const uint64_t outputs = bound->o.range.offset;
     const uint32_t blocks = (uint32_t)fv_divide_up(problem->shape.dim_v, softmax_cols(&variant->tile));
-    const uint64_t row_tiles = fv_divide_up(QUERIES, softmax_rows(&variant->tile));
-    const softmax_cut cut = {.rows = QUERIES,
+    const uint64_t row_tiles = fv_divide_up(problem->queries, softmax_rows(&variant->tile));
+    const softmax_cut cut = {.rows = problem->queries,
                              .row_tiles = row_tiles,
                              .items = blocks * row_tiles,
                              .blocks = blocks,
@@ -161,8 +172,8 @@ static fovea_status run_once(fovea_device *device, const softmax_variant *varian
                              .direct = direct};
     memset(problem->host + outputs, 0xff, problem->size - outputs); /* NaN */
     fv_try(fv_upload(device, problem->memory, 0, problem->host, problem->size));
-    fv_try(softmax_emit(&(softmax_emission){device, &problem->shape, variant, &cut, bound, QUERIES, problem->keys,
-                                            device->backend->execute}));
+    fv_try(softmax_emit(&(softmax_emission){device, &problem->shape, variant, &cut, bound, problem->queries,
+                                            problem->keys, device->backend->execute}));
     fv_try(fv_download(device, problem->memory, 0, problem->host, problem->size));
     *out_right = agrees(problem, scores);
 fail:
@@ -239,7 +250,7 @@ static fovea_status run_tests(fovea_device *device, const softmax_shape *shape, 
     test_problem problem;
     memset(&problem, 0, sizeof problem);
     problem.alignment = fv_max(256, device->limits.storage_offset_alignment);
-    describe(shape, &variant->tile, &problem);
+    describe(shape, &variant->tile, device->driver->caps.native, &problem);
     double *scores = fv_alloc(&device->host, problem.keys, sizeof *scores);
     fv_require(&device->host, scores, FOVEA_OUT_OF_HOST_MEMORY, "no host memory for a known-answer test");
     fv_try(prepare(device, &problem));

@@ -89,20 +89,51 @@ static bool solve(const fovea_device *device, const softmax_shape *shape, bool f
 }
 
 /* Native kernels: one call a workgroup, tiles sized for the first two caches. */
-static softmax_tile_list native_tiles(const fovea_device *device, const softmax_shape *shape)
+static void add_native_tiles(const softmax_shape *shape, fovea_tier tier, softmax_tile_list *list)
 {
     static const uint32_t rows[] = {128, 64, 256};
     static const uint32_t keys[] = {128, 64, 256};
-    softmax_tile_list list = {.count = 0};
-    for (uint32_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+    const uint32_t row_sizes = tier == FOVEA_TIER_MATRIX ? 2 : 3; /* the list is short */
+    for (uint32_t r = 0; r < row_sizes; r++)
         for (uint32_t n = 0; n < sizeof keys / sizeof keys[0]; n++)
-            list.tiles[list.count++] = (softmax_tile){.tier = device->tier,
-                                                      .lane_rows = 1,
-                                                      .lane_cols = 1,
-                                                      .tm = rows[r],
-                                                      .tn = keys[n],
-                                                      .tv = shape->dim_v,
-                                                      .chunk = 4};
+            list->tiles[list->count++] = (softmax_tile){.tier = tier,
+                                                        .lane_rows = 1,
+                                                        .lane_cols = 1,
+                                                        .tm = rows[r],
+                                                        .tn = keys[n],
+                                                        .tv = shape->dim_v,
+                                                        .chunk = 4};
+}
+
+/* Why native kernels of this shape have no matrix tier; NULL: they have one. */
+static const char *native_matrix_refusal(const fovea_device *device, const softmax_shape *shape)
+{
+    if (device->driver->caps.info.tier < FOVEA_TIER_MATRIX)
+        return "this CPU, or this build, has no bf16 products (AVX512-BF16, AMX-BF16)";
+    if (device->tier < FOVEA_TIER_MATRIX)
+        return "max_tier";
+    if (shape->q.dtype != FOVEA_BF16 || shape->k.dtype != FOVEA_BF16 || shape->v.dtype != FOVEA_BF16)
+        return "its operands are bf16, and q, k and v are not all stored so";
+    return NULL;
+}
+
+/* Matrix tiles first, but for few rows, which vector code attends as fast as it can read keys and values. */
+static softmax_tile_list native_tiles(const fovea_device *device, const softmax_shape *shape, fovea_op_report *report)
+{
+    softmax_tile_list list = {.count = 0};
+    const fovea_tier vector = (fovea_tier)fv_min(device->tier, FOVEA_TIER_SUBGROUP);
+    const char *refusal = native_matrix_refusal(device, shape);
+    const bool few = softmax_few_rows(device, shape);
+    if (refusal)
+        fv_note(report, "matrix tier refused: %s", refusal);
+    else if (few)
+        fv_note(report, "matrix tier refused: at most %u rows, for which vector code is faster",
+                SOFTMAX_NATIVE_FEW_ROWS);
+    if (!refusal && !few)
+        add_native_tiles(shape, FOVEA_TIER_MATRIX, &list);
+    add_native_tiles(shape, vector, &list);
+    if (!refusal && few)
+        add_native_tiles(shape, FOVEA_TIER_MATRIX, &list);
     return list;
 }
 
@@ -136,10 +167,9 @@ static void tier_tiles(const fovea_device *device, const softmax_shape *shape, b
 
 uint32_t softmax_few_limit(const fovea_device *device, const softmax_shape *shape)
 {
-    enum { NATIVE = 8 };
     fovea_op_report unread = {.kernel_count = 0};
     if (device->driver->caps.native)
-        return NATIVE;
+        return SOFTMAX_NATIVE_FEW_ROWS;
     const softmax_tile_list few = softmax_tiles(device, shape, true, &unread);
     return few.count > 0 ? softmax_rows(&few.tiles[0]) : 0;
 }
@@ -151,7 +181,7 @@ softmax_tile_list softmax_tiles(const fovea_device *device, const softmax_shape 
         fv_note(report, "subgroup tier refused: the baseline instruction set is in use, for want of a better one or by "
                         "max_tier");
     if (device->driver->caps.native)
-        return native_tiles(device, shape);
+        return native_tiles(device, shape, report);
     softmax_tile_list list = {.count = 0};
     const bool last = softmax_preference_of(&device->driver->caps.info, &device->limits, few)->matrix_last;
     if (!few && !last) /* a few rows leave most of a matrix empty */

@@ -200,6 +200,42 @@ START_TEST(notes_name_refused_tiers)
 }
 END_TEST
 
+/* The CPU says why it has no matrix kernels, for each of the reasons, and uses them where there is none. */
+START_TEST(matrix_tier_is_explained)
+{
+    static const struct {
+        fovea_dtype dtype;
+        fovea_tier max_tier;
+        uint32_t queries;
+        const char *reason;
+    } rows[] = {
+        {FOVEA_F32, FOVEA_TIER_DEFAULT, 33, "stored"},     {FOVEA_F16, FOVEA_TIER_DEFAULT, 33, "stored"},
+        {FOVEA_BF16, FOVEA_TIER_SUBGROUP, 33, "max_tier"}, {FOVEA_BF16, FOVEA_TIER_DEFAULT, 8, "rows"},
+        {FOVEA_BF16, FOVEA_TIER_DEFAULT, 9, NULL},
+    };
+    if (!test_is_cpu() || test.params.max_tier)
+        return;
+    fovea_device_params device_params = test.params;
+    fovea_device *device = NULL;
+    fovea_op *op = NULL;
+    fovea_op_report report;
+    fovea_softmax_params params = square(1, rows[_i].queries, 65, 16);
+    params.q.dtype = params.k.dtype = params.v.dtype = rows[_i].dtype;
+    device_params.max_tier = rows[_i].max_tier;
+    test_status(NULL, FOVEA_OK, fovea_device_open(&device_params, &device));
+    test_status(device, FOVEA_OK, fovea_softmax_create(device, &params, &op));
+    test_status(device, FOVEA_OK, fovea_op_get_report(op, &report));
+    const bool has = test.info.tier == FOVEA_TIER_MATRIX;
+    ck_assert_int_eq(report.tier == FOVEA_TIER_MATRIX, has && !rows[_i].reason);
+    if (!has || rows[_i].reason) {
+        test_contains(report.notes, "matrix tier refused: ");
+        test_contains(report.notes, has ? rows[_i].reason : "this CPU");
+    }
+    fovea_op_destroy(op);
+    fovea_device_destroy(device);
+}
+END_TEST
+
 void add_explain_tests(Suite *suite)
 {
     TCase *c = tcase_create("explain");
@@ -211,5 +247,6 @@ void add_explain_tests(Suite *suite)
     tcase_add_test(c, explain_says_what_the_report_says);
     tcase_add_test(c, explain_is_cut_to_fit);
     tcase_add_test(c, notes_name_refused_tiers);
+    tcase_add_loop_test(c, matrix_tier_is_explained, 0, 5);
     suite_add_tcase(suite, c);
 }

@@ -234,6 +234,28 @@ START_TEST(recorded_back_to_back)
 }
 END_TEST
 
+/* Rows of several tiles share what kernels pack of keys and values. What another operator packed lies there before every
+ * run, so that a slice, a split or a stage which packs too little shows. */
+START_TEST(packed_by_others)
+{
+    static const trial_options options[] = {
+        {.tile = 0}, {.split_count = 3}, {.cost_budget_us = 20}, {.split_count = 2, .cost_budget_us = 20}};
+    test_case c = {.name = "packed", HEADS(2, 3, 3, 3), .seq_q = 300, .seq_k = 700, .dim_qk = 20, .dim_v = 20};
+    trial t[2];
+    if (!test_is_cpu())
+        return;
+    c.mask = _i ? REF_CAUSAL : REF_FULL;
+    for (int n = 0; n < 2; n++)
+        trial_begin(&t[n], test.opened, &c, (uint32_t)n); /* heads rotated: other data */
+    for (size_t n = 0; n < 2 * sizeof options / sizeof options[0]; n++) {
+        trial_run(&t[n % 2], &options[n / 2]);
+        trial_check(&t[n % 2]);
+    }
+    for (int n = 0; n < 2; n++)
+        trial_end(&t[n]);
+}
+END_TEST
+
 /* The output of one run is the input of the next: ordered without a wait between. */
 START_TEST(chained_runs)
 {
@@ -304,6 +326,7 @@ void add_slice_tests(Suite *suite)
     tcase_add_test(c, small_workspace);
     tcase_add_loop_test(c, repeated_runs_equal, 0, 4);
     tcase_add_test(c, recorded_back_to_back);
+    tcase_add_loop_test(c, packed_by_others, 0, 2);
     tcase_add_test(c, chained_runs);
     tcase_add_loop_test(c, threads_equal, 0, 4);
     suite_add_tcase(suite, c);

@@ -84,12 +84,11 @@ def on_cpu(operator):
     """Tiers of the CPU backend, with the instruction sets of each; empty where it lacks the operator."""
     if not any(f'"{operator}_' in path.read_text(encoding="utf-8") for path in (ROOT / "backends/cpu").glob("*.[ch]")):
         return []
-    sets = re.findall(r'\{\{"([^"]+)", ([01]),', read("backends/cpu/isa.c"))
+    sets = re.findall(r'\{\{"([^"]+)", FOVEA_TIER_(\w+),', read("backends/cpu/isa.c").split("FV_CPU_WITH_TILESINC")[0])
     if not sets:
         raise Unknown("backends/cpu/isa.c: no instruction sets")
-    slow = ", ".join(name for name, extended in sets if extended == "0")
-    fast = ", ".join(name for name, extended in sets if extended == "1")
-    return [f"portable ({slow})", f"subgroup ({fast})"]
+    return [f"{tier.lower()} ({', '.join(name for name, its in sets if its == tier)})"
+            for tier in ("PORTABLE", "SUBGROUP", "MATRIX") if any(its == tier for _, its in sets)]
 
 
 def on_kernels(operator, known=("portable", "subgroup", "matrix")):

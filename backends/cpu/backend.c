@@ -24,7 +24,7 @@ static void describe(const cpu_isa *isa, uint32_t index, fovea_device_info *info
     snprintf(info->driver, sizeof info->driver, "native");
     snprintf(info->driver_info, sizeof info->driver_info, "%s", isa->name);
     info->kind = FOVEA_DEVICE_CPU;
-    info->tier = isa->extended ? FOVEA_TIER_SUBGROUP : FOVEA_TIER_PORTABLE;
+    info->tier = isa->tier;
 }
 
 static fovea_status enumerate(fv_host *host, fovea_device_info *infos, uint32_t room, uint32_t *count)
@@ -66,9 +66,23 @@ static void close_device(fv_device *base)
     cpu_device *device = (cpu_device *)base;
     fv_cpu_pool_destroy(device->pool);
     pthread_mutex_destroy(&device->run_lock);
-    fv_free(base->host, device->scratch);
+    fv_free(base->host, device->panels.memory);
+    fv_free(base->host, device->scratch.memory);
     fv_free(base->host, device->list);
     fv_free(base->host, device);
+}
+
+/* Number `index`, or the next one that may be used: the system can refuse registers that the CPU has. A device below the
+ * matrix tier does not ask for them. */
+static const cpu_isa *choose_isa(fovea_tier max_tier, uint32_t index)
+{
+    if (max_tier == FOVEA_TIER_PORTABLE)
+        return fv_cpu_plain_isa();
+    const bool matrix = max_tier == FOVEA_TIER_DEFAULT || max_tier >= FOVEA_TIER_MATRIX;
+    const cpu_isa *isa = fv_cpu_isa(index);
+    while (isa->permit && matrix && !isa->permit())
+        isa = fv_cpu_isa(++index);
+    return isa;
 }
 
 static fovea_status open_device(fv_host *host, const fovea_device_params *params, uint32_t index,
@@ -85,7 +99,7 @@ static fovea_status open_device(fv_host *host, const fovea_device_params *params
     pthread_mutex_init(&device->run_lock, NULL);
     device->base.backend = &fv_backend_cpu;
     device->base.host = host;
-    device->isa = fv_cpu_isa(params->max_tier == FOVEA_TIER_PORTABLE ? count - 1 : index);
+    device->isa = choose_isa(params->max_tier, index);
     device->threads = thread_count(params);
     device->list = fv_alloc(host, LIST_COMMANDS, sizeof *device->list);
     fv_require(host, device->list, FOVEA_OUT_OF_HOST_MEMORY, "no memory for a command list");
@@ -168,20 +182,18 @@ static bool agrees(const cpu_native *native, const fv_kernel_desc *desc)
            desc->parameter_bytes == native->parameter_bytes;
 }
 
-/* Makes the scratch of every thread at least `size` bytes. Waits for a list that runs. */
-static fovea_status grow_scratch(cpu_device *device, size_t size)
+/* Makes each of `parts` parts of kernels' memory at least `size` bytes. Waits for a list that runs. */
+static fovea_status grow(cpu_device *device, cpu_memory *memory, uint32_t parts, size_t size)
 {
     fovea_status status = FOVEA_OK;
     size = (size + 63) / 64 * 64;
     pthread_mutex_lock(&device->run_lock);
-    if (size > device->scratch_size) {
-        unsigned char *larger = fv_alloc(device->base.host, device->threads, size);
+    if (size > memory->size) {
+        unsigned char *larger = fv_alloc(device->base.host, parts, size);
         fv_require(device->base.host, larger, FOVEA_OUT_OF_HOST_MEMORY,
-                   "no memory for %u times %llu bytes of kernel scratch", (unsigned)device->threads,
-                   (unsigned long long)size);
-        fv_free(device->base.host, device->scratch);
-        device->scratch = larger;
-        device->scratch_size = size;
+                   "no memory for %u times %llu bytes of kernel scratch", (unsigned)parts, (unsigned long long)size);
+        fv_free(device->base.host, memory->memory);
+        *memory = (cpu_memory){larger, size};
     }
 fail:
     pthread_mutex_unlock(&device->run_lock);
@@ -205,7 +217,9 @@ static fovea_status kernel_create(fv_device *base, const fv_kernel_desc *desc, f
     kernel->native = native;
     memcpy(kernel->constants, desc->constants, sizeof kernel->constants);
     if (native->scratch)
-        fv_try(grow_scratch(device, native->scratch(kernel->constants)));
+        fv_try(grow(device, &device->scratch, device->threads, native->scratch(kernel->constants)));
+    if (native->panels)
+        fv_try(grow(device, &device->panels, 1, native->panels(kernel->constants)));
     *out_kernel = &kernel->base;
     return FOVEA_OK;
 fail:

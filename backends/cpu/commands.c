@@ -9,6 +9,7 @@ typedef struct dispatch_job {
     const cpu_kernel *kernel;
     const fv_dispatch *dispatch;
     unsigned char *bindings[FV_BINDINGS_MAX];
+    cpu_stage stage;
 } dispatch_job;
 
 static unsigned char *range_start(const fv_range *range)
@@ -16,28 +17,55 @@ static unsigned char *range_start(const fv_range *range)
     return ((const cpu_buffer *)range->buffer)->memory + range->offset;
 }
 
-static void run_group(void *context, uint64_t item, uint32_t thread)
+static cpu_call call_of(const dispatch_job *job, uint32_t thread)
 {
-    const dispatch_job *job = context;
     const cpu_device *device = job->device;
-    const cpu_call call = {
+    return (cpu_call){
         .constants = job->kernel->constants,
         .parameters = job->dispatch->parameters,
         .bindings = job->bindings,
-        .x = (uint32_t)(item % job->dispatch->groups[0]),
-        .y = (uint32_t)(item / job->dispatch->groups[0]),
-        .scratch = device->scratch + thread * device->scratch_size,
+        .scratch = device->scratch.memory + thread * device->scratch.size,
+        .panels = device->panels.memory,
+        .stage = &job->stage,
     };
+}
+
+static void run_group(void *context, uint64_t item, uint32_t thread)
+{
+    const dispatch_job *job = context;
+    const uint64_t group = job->stage.first + item;
+    cpu_call call = call_of(job, thread);
+    call.x = (uint32_t)(group % job->dispatch->groups[0]);
+    call.y = (uint32_t)(group / job->dispatch->groups[0]);
     job->kernel->native->run(&call);
 }
 
+static void run_pack(void *context, uint64_t item, uint32_t thread)
+{
+    const dispatch_job *job = context;
+    cpu_call call = call_of(job, thread);
+    call.x = (uint32_t)item;
+    job->kernel->native->pack(&call);
+}
+
+/* Stage by stage; a kernel that packs nothing has one. */
 static void run_dispatch(cpu_device *device, const fv_dispatch *dispatch)
 {
-    dispatch_job job = {device, (const cpu_kernel *)dispatch->kernel, dispatch, {NULL}};
+    dispatch_job job = {device, (const cpu_kernel *)dispatch->kernel, dispatch, {NULL}, {0}};
     for (uint32_t i = 0; i < job.kernel->base.binding_count; i++)
         job.bindings[i] = range_start(&dispatch->bindings[i]);
     const uint64_t groups = (uint64_t)dispatch->groups[0] * dispatch->groups[1];
-    fv_cpu_pool_run(device->pool, groups, run_group, &job);
+    const cpu_native *native = job.kernel->native;
+    for (uint64_t first = 0; first < groups; first += job.stage.count) {
+        job.stage = (cpu_stage){.first = first, .count = groups - first};
+        if (native->plan) {
+            const cpu_call call = call_of(&job, 0);
+            native->plan(&call, &job.stage);
+        }
+        if (job.stage.packs > 0)
+            fv_cpu_pool_run(device->pool, job.stage.packs, run_pack, &job);
+        fv_cpu_pool_run(device->pool, job.stage.count, run_group, &job);
+    }
 }
 
 static void run_fill(const fv_fill *fill)

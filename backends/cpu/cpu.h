@@ -12,6 +12,12 @@ enum { LIST_COMMANDS = 1024 };
 
 extern const fv_backend fv_backend_cpu;
 
+/* Memory of kernels, grown by kernel_create. */
+typedef struct cpu_memory {
+    unsigned char *memory;
+    size_t size; /* bytes of one of its parts, a multiple of 64 */
+} cpu_memory;
+
 typedef struct cpu_device {
     fv_device base;
     const cpu_isa *isa;
@@ -20,9 +26,9 @@ typedef struct cpu_device {
     fv_command *list; /* [LIST_COMMANDS] */
     uint32_t list_count;
     double stamps[FV_STAMPS_MAX]; /* seconds */
-    pthread_mutex_t run_lock;     /* one list runs at a time; guards pool and scratch */
-    unsigned char *scratch;       /* threads * scratch_size bytes, grown by kernel_create */
-    size_t scratch_size;          /* bytes of one thread, a multiple of 64 */
+    pthread_mutex_t run_lock;     /* one list runs at a time; guards pool, scratch and panels */
+    cpu_memory scratch;           /* for each thread */
+    cpu_memory panels;            /* for all of them */
 } cpu_device;
 
 typedef struct cpu_buffer {

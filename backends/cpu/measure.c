@@ -4,6 +4,7 @@
 
 #include "convert.h"
 #include "native.h"
+#include "product.h"
 #include "vector.h"
 
 #define ID(id, name) MEASURE_##name = id,
@@ -102,6 +103,58 @@ static void run_fma(const cpu_call *call)
     }
 }
 
+#if defined(FV_CPU_PRODUCTS)
+
+/* Operands and sums of a call, in its scratch: what stays in the first cache. */
+typedef struct matrices {
+    uint16_t a[MEASURE_MATRIX_ROWS][2 * MEASURE_MATRIX_PAIRS];
+    uint16_t b[MEASURE_MATRIX_PAIRS][2 * LANES][2];
+    float c[MEASURE_MATRIX_ROWS][2 * LANES];
+} matrices;
+
+static void fill_matrices(const work *w, matrices *to)
+{
+    uint16_t operands[MEASURE_SIDE];
+    memcpy(operands, w->source, sizeof operands);
+    for (int i = 0; i < MEASURE_MATRIX_ROWS; i++)
+        for (int k = 0; k < 2 * MEASURE_MATRIX_PAIRS; k++)
+            to->a[i][k] = operands[i % MEASURE_SIDE];
+    for (int k = 0; k < 2 * MEASURE_MATRIX_PAIRS; k++)
+        for (int lane = 0; lane < 2 * LANES; lane++)
+            to->b[k / 2][lane][k % 2] = operands[k % MEASURE_SIDE];
+    memset(to->c, 0, sizeof to->c);
+}
+
+static void run_matrix(const cpu_call *call)
+{
+    work w;
+    matrices *m = call->scratch;
+    if (!take(call, &w))
+        return;
+    begin_products();
+    for (uint32_t lane = 0; lane < w.lanes; lane += 2 * LANES) {
+        fill_matrices(&w, m);
+        const matrix_product product = {(unsigned char *)m->a, sizeof m->a[0],           MEASURE_MATRIX_ROWS,
+                                        MEASURE_MATRIX_PAIRS,  (uint32_t *)(void *)m->b, m->c[0]};
+        for (uint32_t n = 0; n < w.params.rounds; n++)
+            multiply(2, 1, &product);
+        for (uint32_t i = 0; i < 2 * LANES && lane + i < w.lanes; i++) {
+            w.target[lane + i] = 0.0f;
+            for (int row = 0; row < MEASURE_MATRIX_ROWS; row++)
+                w.target[lane + i] += m->c[row][i];
+        }
+    }
+    end_products();
+}
+
+static size_t matrix_scratch(const uint32_t *constants)
+{
+    (void)constants;
+    return sizeof(matrices);
+}
+
+#endif
+
 static void run_exp2(const cpu_call *call)
 {
     work w;
@@ -172,10 +225,18 @@ static void run_copy(const cpu_call *call)
     memcpy(call->bindings[1] + 4 * first, w.source + 4 * first, (size_t)(4 * count));
 }
 
+#define MEASURED(kernel, scratch, run)                                                            \
+    {                                                                                             \
+        kernel, MEASURE_CONSTANT_COUNT, 2, sizeof(measure_params), scratch, run, NULL, NULL, NULL \
+    }
+
 const cpu_native FV_CPU_TABLE(measure)[] = {
-    {"measure_fma", MEASURE_CONSTANT_COUNT, 2, sizeof(measure_params), 0, run_fma},
-    {"measure_exp2", MEASURE_CONSTANT_COUNT, 2, sizeof(measure_params), 0, run_exp2},
-    {"measure_shared", MEASURE_CONSTANT_COUNT, 2, sizeof(measure_params), shared_scratch, run_shared},
-    {"measure_copy", MEASURE_CONSTANT_COUNT, 2, sizeof(measure_params), 0, run_copy},
+    MEASURED("measure_fma", NULL, run_fma),
+    MEASURED("measure_exp2", NULL, run_exp2),
+    MEASURED("measure_shared", shared_scratch, run_shared),
+    MEASURED("measure_copy", NULL, run_copy),
+#if defined(FV_CPU_PRODUCTS)
+    MEASURED("measure_matrix", matrix_scratch, run_matrix),
+#endif
     {0},
 };

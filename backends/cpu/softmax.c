@@ -10,6 +10,7 @@
 #include "softmax_block.h"
 #include "softmax_few.h"
 #include "softmax_item.h"
+#include "softmax_panels.h"
 
 /* ---- rows in lanes ---------------------------------------------------------------------------------- */
 
@@ -22,17 +23,14 @@ static uint32_t block_vectors(const item *it, uint32_t first)
 /* to[d * stride] = the queries of row `row` times scale; zeros for a row that does not exist. */
 static void load_query(const item *it, uint32_t row, float *to, size_t stride)
 {
-    const common_params *p = &it->common;
-    const uint32_t dim = it->constants[DIM_QK], dtype = it->constants[Q_DTYPE];
-    const size_t element = p->q_offset + (size_t)it->batch * p->q_batch + (size_t)head_of(it, row) * p->q_head +
-                           (size_t)query_of(it, row) * p->q_row;
+    const uint32_t dim = it->constants[DIM_QK];
     float *from = it->scratch.row;
     if (row < it->rows)
-        load_row(from, it->call->bindings[0] + element * element_size(dtype), dtype, dim);
+        load_row(from, query_row(it, row), it->constants[Q_DTYPE], dim);
     else
         memset(from, 0, sizeof *from * dim);
     for (uint32_t d = 0; d < dim; d++)
-        to[d * stride] = from[d] * p->scale;
+        to[d * stride] = from[d] * it->common.scale;
 }
 
 static void load_queries(const item *it)
@@ -46,8 +44,11 @@ static void load_queries(const item *it)
     }
     for (uint32_t first = 0; first < it->rows; first += BLOCK_ROWS) {
         const uint32_t width = block_vectors(it, first) * LANES;
-        for (uint32_t lane = 0; lane < width; lane++)
-            load_query(it, first + lane, it->scratch.q + (size_t)first * dim + lane, width);
+        float *q = it->scratch.q + (size_t)first * padded;
+        for (uint32_t lane = 0; lane < width && it->words; lane += LANES)
+            load_words(it, first + lane, (uint32_t *)(void *)q + lane, width);
+        for (uint32_t lane = 0; lane < width && !it->words; lane++)
+            load_query(it, first + lane, q + lane, width);
     }
 }
 
@@ -60,7 +61,7 @@ static float *acc_of(const item *it, uint32_t row, size_t *stride)
     }
     const uint32_t first = row / BLOCK_ROWS * BLOCK_ROWS;
     *stride = block_vectors(it, first) * LANES;
-    return it->scratch.acc + (size_t)first * it->columns + (row - first);
+    return it->scratch.acc + (size_t)first * whole_vectors(it->columns) + (row - first);
 }
 
 /* The numerator of row `row`, gathered into scratch.row. */
@@ -161,28 +162,6 @@ static void write_output(const item *it, const output_params *params)
 
 /* ---- the walk over key tiles ------------------------------------------------------------------------ */
 
-/* Keys of the tile that starts at `tile_key`, their limits for the rows first .. first + lanes - 1, and the
- * range in which these rows differ. Lanes without a row see what the last row sees. */
-typedef struct key_range {
-    uint32_t tile_key, tile_keys; /* of the tile, as far as any row of the item sees it */
-    uint32_t full, some;
-} key_range;
-
-static void find_limits(const item *it, uint32_t first, uint32_t lanes, key_range *range)
-{
-    range->full = range->tile_keys;
-    range->some = 0;
-    for (uint32_t lane = 0; lane < lanes; lane++) {
-        const uint32_t row = first + lane < it->rows ? first + lane : it->rows - 1;
-        const uint32_t sees = visible_keys(it, row);
-        const uint32_t beyond = sees <= range->tile_key ? 0 : sees - range->tile_key;
-        const uint32_t here = beyond < range->tile_keys ? beyond : range->tile_keys;
-        it->scratch.limits[first + lane] = (int32_t)here;
-        range->full = here < range->full ? here : range->full;
-        range->some = here > range->some ? here : range->some;
-    }
-}
-
 /* Rows of a tile in memory or in a panel. */
 typedef struct key_rows {
     const unsigned char *data;
@@ -212,9 +191,10 @@ static bool block_takes(const key_rows *rows)
 static void attend_blocks(const item *it, key_range *range, key_rows k, key_rows v)
 {
     const uint32_t dim = it->constants[DIM_QK];
-    if (!block_takes(&k))
+    const unsigned char *panel = it->words ? find_panel(it, range->tile_key / keys_of(it->constants)) : NULL;
+    if (!it->words && !block_takes(&k))
         to_panel(&k, range->tile_keys, dim, it->scratch.k);
-    if (!block_takes(&v))
+    if (!it->words && !block_takes(&v))
         to_panel(&v, range->tile_keys, it->columns, it->scratch.v);
     for (uint32_t first = 0; first < it->rows; first += BLOCK_ROWS) {
         const uint32_t vectors = block_vectors(it, first);
@@ -223,12 +203,16 @@ static void attend_blocks(const item *it, key_range *range, key_rows k, key_rows
             continue;
         const softmax_block block = {.dim_qk = dim,
                                      .dim_v = it->columns,
-                                     .q = it->scratch.q + (size_t)first * dim,
-                                     .acc = it->scratch.acc + (size_t)first * it->columns,
+                                     .q = it->scratch.q + (size_t)first * whole_vectors(dim),
+                                     .acc = it->scratch.acc + (size_t)first * whole_vectors(it->columns),
                                      .m = it->scratch.m + first,
                                      .l = it->scratch.l + first,
                                      .limits = it->scratch.limits + first,
                                      .s = it->scratch.s};
+        if (it->words) {
+            attend_panel(it, panel, vectors, &block, range);
+            continue;
+        }
         const softmax_tile tile = {.k = (const float *)(const void *)k.data,
                                    .k_row = k.row / sizeof(float),
                                    .v = (const float *)(const void *)v.data,
@@ -291,8 +275,12 @@ static void attend_tiles(const item *it, uint64_t begin, uint64_t end)
     if (begin >= end)
         return;
     load_queries(it);
+    if (it->words)
+        begin_products();
     for (uint64_t number = begin; number < end; number++)
         attend_tile(it, (uint32_t)number);
+    if (it->words)
+        end_products();
 }
 
 /* ---- entry points ----------------------------------------------------------------------------------- */
@@ -404,8 +392,10 @@ static size_t finish_scratch(const uint32_t *constants)
 }
 
 const cpu_native FV_CPU_TABLE(softmax)[] = {
-    {"softmax_direct", CONSTANT_COUNT, 5, sizeof(direct_params), scratch_size, run_direct},
-    {"softmax_state", CONSTANT_COUNT, 4, sizeof(state_params), scratch_size, run_state},
-    {"softmax_finish", CONSTANT_COUNT, 3, sizeof(finish_params), finish_scratch, run_finish},
+    {"softmax_direct", CONSTANT_COUNT, 5, sizeof(direct_params), scratch_size, run_direct, panels_size, plan_direct,
+     pack_direct},
+    {"softmax_state", CONSTANT_COUNT, 4, sizeof(state_params), scratch_size, run_state, panels_size, plan_state,
+     pack_state},
+    {"softmax_finish", CONSTANT_COUNT, 3, sizeof(finish_params), finish_scratch, run_finish, NULL, NULL, NULL},
     {0},
 };

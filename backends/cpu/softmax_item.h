@@ -9,6 +9,7 @@
 #include "native.h"
 #include "softmax_block.h"
 #include "softmax_few.h"
+#include "softmax_words.h"
 
 /* ---- the ABI as C ----------------------------------------------------------------------------------- */
 
@@ -33,6 +34,7 @@ typedef struct output_params {
 
 #define CONSTANT_ID(id, name) name = id,
 enum { SOFTMAX_CONSTANTS(CONSTANT_ID) CONSTANT_COUNT };
+enum { PANEL_KEYS_MOST = SOFTMAX_PANEL_KEYS_ID, PANEL_UNITS_MOST = SOFTMAX_PANEL_UNITS_ID };
 #undef CONSTANT_ID
 
 _Static_assert(CONSTANT_COUNT == MATRIX_K + 1, "constant ids are not in order");
@@ -60,6 +62,7 @@ static uint32_t columns_of(const uint32_t *constants)
 typedef struct scratch {
     float *q, *acc, *m, *l, *s, *k, *v, *row;
     int32_t *limits;
+    unsigned char *panel; /* of words; none outside the matrix tier */
 } scratch;
 
 static uint32_t whole_vectors(uint32_t dim)
@@ -87,7 +90,8 @@ static size_t lay_out(const uint32_t *constants, unsigned char *base, scratch *t
                              keys * BLOCK_ROWS,
                              keys * panel_row((uint32_t)dim_qk),
                              keys * panel_row((uint32_t)columns),
-                             widest};
+                             widest,
+                             constants[PANEL_KEYS_MOST] > 0 ? panel_layout_of(keys, dim_qk, columns).size / 4 : 0};
     enum { ARRAYS = sizeof floats / sizeof floats[0] };
     unsigned char *array[ARRAYS];
     size_t used = 0;
@@ -103,7 +107,8 @@ static size_t lay_out(const uint32_t *constants, unsigned char *base, scratch *t
                     .s = (void *)array[5],
                     .k = (void *)array[6],
                     .v = (void *)array[7],
-                    .row = (void *)array[8]};
+                    .row = (void *)array[8],
+                    .panel = array[9]};
     return used;
 }
 
@@ -124,6 +129,7 @@ typedef struct item {
     uint32_t first_column, columns; /* of V and O */
     uint32_t first_row, rows;       /* rows of the unit */
     bool few;                       /* at most FEW_ROWS rows */
+    bool words;                     /* 16-bit operands, from panels */
     const unsigned char *k, *v;     /* key 0 of the unit's heads */
     size_t k_row, v_row;            /* bytes from key to key */
 } item;
@@ -147,6 +153,7 @@ static void place_item(item *it, uint64_t work)
     it->first_row = (uint32_t)(tile * tile_rows);
     it->rows = (uint32_t)(all_rows - it->first_row < tile_rows ? all_rows - it->first_row : tile_rows);
     it->few = it->rows <= FEW_ROWS;
+    it->words = !it->few && it->constants[PANEL_KEYS_MOST] > 0;
 }
 
 /* Query and head of row `row` of the item. */
@@ -182,6 +189,39 @@ static uint32_t visible_keys(const item *it, uint32_t row)
         return p->seq_k;
     const int64_t count = (int64_t)query_of(it, row) + p->diagonal + 1;
     return count < 0 ? 0 : count > p->seq_k ? p->seq_k : (uint32_t)count;
+}
+
+/* The elements of the query of row `row`. */
+static const unsigned char *query_row(const item *it, uint32_t row)
+{
+    const common_params *p = &it->common;
+    const size_t element = p->q_offset + (size_t)it->batch * p->q_batch + (size_t)head_of(it, row) * p->q_head +
+                           (size_t)query_of(it, row) * p->q_row;
+    return it->call->bindings[0] + element * element_size(it->constants[Q_DTYPE]);
+}
+
+/* Keys of the tile that starts at `tile_key`, their limits for the rows first .. first + lanes - 1, and the range in which
+ * these rows differ. Lanes without a row see what the last row sees. */
+typedef struct key_range {
+    uint32_t tile_key, tile_keys; /* of the tile, as far as any row of the item sees it */
+    uint32_t full, some;
+} key_range;
+
+static void find_limits(const item *it, uint32_t first, uint32_t lanes, key_range *range)
+{
+    range->full = range->some = range->tile_keys;
+    if (visible_keys(it, first) >= range->tile_key + range->tile_keys)
+        return; /* rows below see no less; nobody asks for limits */
+    range->some = 0;
+    for (uint32_t lane = 0; lane < lanes; lane++) {
+        const uint32_t row = first + lane < it->rows ? first + lane : it->rows - 1;
+        const uint32_t sees = visible_keys(it, row);
+        const uint32_t beyond = sees <= range->tile_key ? 0 : sees - range->tile_key;
+        const uint32_t here = beyond < range->tile_keys ? beyond : range->tile_keys;
+        it->scratch.limits[first + lane] = (int32_t)here;
+        range->full = here < range->full ? here : range->full;
+        range->some = here > range->some ? here : range->some;
+    }
 }
 
 #endif

@@ -7,7 +7,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 name=${1:-peers} suite=${2:-sid}
 
 peers="python3-torch python3-numpy libopenblas0-openmp libdnnl-dev libggml-dev libggml0-backend-vulkan llama.cpp-tests"
-build="gcc libc6-dev meson ninja-build pkg-config python3 libvulkan-dev glslang-tools spirv-tools"
+build="gcc libc6-dev meson ninja-build pkg-config python3 libxxhash-dev libvulkan-dev glslang-tools spirv-tools"
 drivers="mesa-vulkan-drivers vulkan-tools"
 # shellcheck disable=SC2086 # lists
 sh "$root/tools/chroot.sh" "$name" "$suite" $peers $build $drivers

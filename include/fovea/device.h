@@ -102,7 +102,8 @@ typedef struct fovea_device_params {
     fovea_log log;
     fovea_cache cache;            /* both functions NULL: nothing is kept */
     fovea_device_limits limits;   /* clamp the device's limits down, for tests and for sharing a device */
-    fovea_tier max_tier;          /* use no tier above it; DEFAULT: all */
+    fovea_tier max_tier;          /* use no tier above it; DEFAULT: all. On a CPU with AMX the matrix tier asks
+                                     Linux for tile registers, which enlarge this process' signal frames. */
     uint32_t threads;             /* CPU: threads that compute, the caller's included; 0: one per core */
     uint32_t slots;               /* command buffers in flight; 0: 3; at most 16 */
     uint32_t timeout_ms;          /* of every wait; 0: 60,000 */
@@ -191,7 +192,7 @@ FOVEA_API const char *fovea_rate_name(fovea_rate rate);
  *
  * out_value: in the unit that fovea_rate says; the caller's.
  * Blocks for a second or so, on slow devices for some, and while kernels compile. Errors: INVALID (NULL, no such rate), UNSUPPORTED (the device's
- * limits hold no such kernel, or it has no such matrix unit), INTERNAL (a result was wrong), COMPILE_FAILED, those of fovea_device_wait. */
+ * limits hold no such kernel, it has no such matrix unit, or max_tier forbids it), INTERNAL (a result was wrong), COMPILE_FAILED, those of fovea_device_wait. */
 FOVEA_API fovea_status fovea_device_measure(fovea_device *device, fovea_rate rate, double *out_value);
 
 /* Copies the message of the last call that failed on this device or on its children into `text`

@@ -26,6 +26,10 @@
 #define MEASURE_MATRIX_LEFTS 2
 #define MEASURE_MATRIX_RIGHTS 4
 #define MEASURE_MATRIX_WORDS 88
+/* measure_matrix (native): a round is one product of MATRIX_ROWS rows and 2 * MATRIX_PAIRS neighbours with the lanes' own
+ * columns, both made of the operands of measure_fma, b in words of two neighbours; a lane leaves the sum of its column. */
+#define MEASURE_MATRIX_ROWS 32
+#define MEASURE_MATRIX_PAIRS 64
 /* measure_exp2: independent chains. */
 #define MEASURE_CHAINS 8
 /* measure_shared: float4s of the shared array, and reads of a lane in a pass. */

@@ -51,6 +51,10 @@
     C(26, MATRIX_K)
 /* Constant 31 of every kernel is its local size x, which fv_kernel_desc.invocations says: SPIR-V takes it so. */
 #define SOFTMAX_INVOCATIONS_ID 31
+/* Of native kernels in the matrix tier, which share packed keys and values; 0 elsewhere: the most keys of a run, and the
+ * most units. */
+#define SOFTMAX_PANEL_KEYS_ID  29
+#define SOFTMAX_PANEL_UNITS_ID 30
 
 /* Values of *_DTYPE, those of fovea_dtype. */
 #define SOFTMAX_F32 0u

@@ -29,7 +29,8 @@ class BenchTest(common.ProgramTest):
 
     def check_row(self, row, context):
         device = next(d for d in context["devices"] if d["id"] == row["device"])
-        rates, dtype = device["rates"], row["dtype"]
+        unit = "matrix" if row["kernel_tier"] == "matrix" else "fma"
+        rates, peak = device["rates"], device["rates"][f"{unit}_{row['dtype']}"]
         self.assertEqual(row["name"], f"softmax/{row['case']}/{row['device']}")
         self.assertEqual((row["name"], row["run_type"], row["time_unit"]), (row["run_name"], "iteration", "us"))
         self.assertEqual((row["repetitions"], row["repetition_index"], row["threads"]), (1, 0, 1))

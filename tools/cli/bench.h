@@ -105,10 +105,11 @@ const bench_result *bench_faster_tile(const bench_result *tried, uint32_t count,
 /* FLOP/s, by the device's clock where it is known. */
 double bench_flops_per_s(const bench_result *result);
 
-/* The peak that a case is compared with: multiply-adds of its keys' dtype. NAN where it is not known. */
+/* The peak that a case is compared with: multiply-adds of its keys' dtype, by matrix units where its kernel uses them. NAN
+ * where it is not known. */
 double bench_peak(const bench_result *result);
 
-/* FLOP/s that the measured rates allow, and the rate that bounds it ("fma", "exp2", "shared", "copy"); NAN where one is
+/* FLOP/s that the measured rates allow, and the rate that bounds it ("fma", "matrix", "exp2", "shared", "copy"); NAN where one is
  * not known. */
 double bench_attainable(const bench_result *result, const char **out_bound);
 

@@ -89,14 +89,14 @@ static void print_rate(const char *name, double value, const char *unit)
     static const char prefixes[] = " kMGTP";
     int power = 0;
     if (isnan(value)) {
-        printf("  %-9s not known\n", name);
+        printf("  %-11s not known\n", name);
         return;
     }
     while (value >= 1000.0 && prefixes[power + 1]) {
         value /= 1000.0;
         power++;
     }
-    printf("  %-9s %8.2f %c%s\n", name, value, prefixes[power], unit);
+    printf("  %-11s %8.2f %c%s\n", name, value, prefixes[power], unit);
 }
 
 void bench_print_device(const bench_device *device)
@@ -111,7 +111,7 @@ void bench_print_device(const bench_device *device)
         if (units[rate])
             print_rate(fovea_rate_name((fovea_rate)rate), device->rates[rate], units[rate]);
         else
-            printf("  %-9s %8.2f us\n", fovea_rate_name((fovea_rate)rate), device->rates[rate] * 1e6);
+            printf("  %-11s %8.2f us\n", fovea_rate_name((fovea_rate)rate), device->rates[rate] * 1e6);
     }
     fflush(stdout);
 }
