@@ -57,7 +57,8 @@ static fv_vk_physical able_device(void)
     for (int i = 0; i < FV_VK_EXTENSION_COUNT; i++)
         physical.listed[i] = true;
     physical.subgroup.supportedStages = VK_SHADER_STAGE_COMPUTE_BIT;
-    physical.subgroup.supportedOperations = VK_SUBGROUP_FEATURE_SHUFFLE_BIT | VK_SUBGROUP_FEATURE_VOTE_BIT;
+    physical.subgroup.supportedOperations =
+        VK_SUBGROUP_FEATURE_SHUFFLE_BIT | VK_SUBGROUP_FEATURE_VOTE_BIT | VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;
     physical.size_control.subgroupSizeControl = physical.size_control.computeFullSubgroups = VK_TRUE;
     physical.sizes.requiredSubgroupSizeStages = VK_SHADER_STAGE_COMPUTE_BIT;
     physical.matrix_stages.cooperativeMatrixSupportedStages = VK_SHADER_STAGE_COMPUTE_BIT;
@@ -243,7 +244,7 @@ START_TEST(what_kernels_need_besides)
     if (_i < 4)
         *flags[_i] = VK_FALSE;
     else
-        *masks[_i - 4] = _i == 6 ? VK_SUBGROUP_FEATURE_SHUFFLE_BIT : 0;
+        *masks[_i - 4] = _i == 6 ? VK_SUBGROUP_FEATURE_SHUFFLE_BIT | VK_SUBGROUP_FEATURE_VOTE_BIT : 0;
     ck_assert_int_eq(query(&physical), FOVEA_OK);
     ck_assert_uint_eq(physical.matrix_count, 1);
     ck_assert(!physical.matrices_fit);

@@ -29,8 +29,7 @@ class BenchTest(common.ProgramTest):
 
     def check_row(self, row, context):
         device = next(d for d in context["devices"] if d["id"] == row["device"])
-        unit = "matrix" if row["kernel_tier"] == "matrix" else "fma"
-        rates, peak = device["rates"], device["rates"][f"{unit}_{row['dtype']}"]
+        rates, dtype = device["rates"], row["dtype"]
         self.assertEqual(row["name"], f"softmax/{row['case']}/{row['device']}")
         self.assertEqual((row["name"], row["run_type"], row["time_unit"]), (row["run_name"], "iteration", "us"))
         self.assertEqual((row["repetitions"], row["repetition_index"], row["threads"]), (1, 0, 1))
@@ -45,10 +44,10 @@ class BenchTest(common.ProgramTest):
         self.assertEqual(row["flops"], 2 * pairs * (row["dim_qk"] + row["dim_v"]))
         clock = row.get("device_time", row["real_time"])
         self.assertAlmostEqual(row["flops_per_second"] / (row["flops"] / clock * 1e6), 1, places=6)
-        unit = "matrix" if row["tier"] == "matrix" and dtype != "f32" else "fma"
+        unit = "matrix" if row["kernel_tier"] == "matrix" and dtype != "f32" else "fma"
         peak = rates[f"{unit}_{dtype}"]
         self.assertAlmostEqual(row["percent_of_peak"] / (100 * row["flops_per_second"] / peak), 1, places=6)
-        roofs = {"matrix" if row["tier"] == "matrix" else "fma": row["flops"] / peak, "exp2": row["exponentials"] / rates["exp2"],
+        roofs = {"matrix" if row["kernel_tier"] == "matrix" else "fma": row["flops"] / peak, "exp2": row["exponentials"] / rates["exp2"],
                  "copy": row["bytes"] / rates["copy"]}
         self.assertLessEqual(row["attainable_flops_per_second"], row["flops"] / max(roofs.values()) * 1.000001)
         self.assertIn(row["bound"], (*roofs, "shared"))

@@ -189,7 +189,6 @@ static void put_kernel(json_t *object, const bench_result *result)
 {
     const fovea_kernel_report *kernel = bench_kernel(result);
     put_text(object, "kernel", kernel->name);
-    put_text(object, "tier", fovea_tier_name(kernel->tier));
     put_text(object, "kernel_tier", fovea_tier_name(kernel->tier));
     json_object_set_new(object, "tile", json_sprintf("%ux%u", kernel->rows, kernel->keys));
     put_count(object, "tile_index", kernel->tile);
