@@ -39,6 +39,7 @@ typedef struct fv_caps {
     uint32_t subgroup_size;     /* what a kernel usually gets that does not ask; 0: unknown */
     fv_matrix matrices[FV_MATRICES_MAX]; /* shapes that kernels may use; info has all that the device offers */
     uint32_t matrix_count;
+    uint32_t matrix_features;   /* fovea_matrix_feature bits that kernels may use */
     bool nan_preserved;         /* shaderSignedZeroInfNanPreserveFloat32 */
     bool pipeline_statistics;   /* kernel_stats tells registers and spills */
     bool stamps;                /* the device keeps time */

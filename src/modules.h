@@ -18,8 +18,9 @@ typedef struct fv_module {
     fovea_tier tier;
     uint32_t tm, tn, tv;   /* micro-tile: rows, keys, columns; matrix: M, N, K; 0 where the kernel has none */
     fovea_dtype operand;   /* of matrices; else FOVEA_F32 */
+    uint32_t needs;        /* fovea_matrix_feature bits that the device must have enabled */
     const char *source;    /* flattened GLSL, defines included, ready for a compiler */
-    const uint32_t *words; /* SPIR-V for Vulkan 1.1 */
+    const uint32_t *words; /* SPIR-V for Vulkan 1.1, or 1.3 where it needs conversions */
     size_t word_count;
     const char *probe; /* least text that needs of a compiler what `source` needs; NULL: any compiler does */
 } fv_module;
@@ -27,12 +28,13 @@ typedef struct fv_module {
 extern const fv_module fv_modules[];
 extern const uint32_t fv_module_count;
 
-/* Whether it is one of the matrix tier, for that shape. */
+/* Whether it is one of the matrix tier, for that shape and any device that has it. */
 static inline bool fv_module_serves(const fv_module *module, const fovea_matrix_shape *shape)
 {
     const bool any_shape = module->tm == 0; /* constants of the kernel say it */
     const bool same_shape = module->tm == shape->m && module->tn == shape->n && module->tv == shape->k;
-    return module->tier == FOVEA_TIER_MATRIX && module->operand == shape->operand && (any_shape || same_shape);
+    return module->tier == FOVEA_TIER_MATRIX && module->needs == 0 && module->operand == shape->operand &&
+           (any_shape || same_shape);
 }
 
 #endif

@@ -38,6 +38,7 @@ typedef struct softmax_tile {
     uint32_t v_turned;      /* V is staged with the keys of a column adjacent */
     uint32_t q_kept;        /* Q stays in registers */
     uint32_t polynomial;    /* of four exponentials, so many by multiply-adds */
+    uint32_t converts;      /* P becomes an operand in registers: FOVEA_MATRIX_NV_CONVERSIONS */
     uint32_t index;         /* among the candidates of a descriptor */
 } softmax_tile;
 

@@ -107,8 +107,8 @@ static const char *module_name(const kernel_row *row, const softmax_tile *tile)
 {
     char name[96];
     if (row->has_micro_tile && tile->matrix.m > 0)
-        snprintf(name, sizeof name, "%s.%s.%s", row->name, fovea_dtype_name(tile->matrix.operand),
-                 fovea_tier_name(tile->tier));
+        snprintf(name, sizeof name, "%s.%s%s.%s", row->name, fovea_dtype_name(tile->matrix.operand),
+                 tile->converts ? ".nv2" : "", fovea_tier_name(tile->tier));
     else if (row->has_micro_tile)
         snprintf(name, sizeof name, "%s.%ux%ux%u.%s", row->name, tile->tm, tile->tn, tile->tv,
                  fovea_tier_name(tile->tier));

@@ -31,7 +31,8 @@ typedef struct problem {
 uint32_t softmax_matrix_shared_bytes(const softmax_tile *tile)
 {
     return SOFTMAX_MATRIX_SHARED_BYTES(softmax_rows(tile), softmax_keys(tile), softmax_cols(tile), tile->chunk,
-                                       tile->v_step, tile->v_turned, tile->q_kept, tile->matrix.m, tile->matrix.n);
+                                       tile->v_step, tile->v_turned, tile->q_kept, tile->matrix.m, tile->matrix.n,
+                                       tile->converts != 0);
 }
 
 static uint32_t slots(const softmax_tile *tile, uint32_t rows, uint32_t elements)
@@ -73,6 +74,7 @@ static bool fits(const problem *p, const softmax_tile *tile)
            slots(tile, keys, tile->chunk) <= IN_FLIGHT_MOST &&
            slots(tile, tile->v_step, softmax_cols(tile)) <= IN_FLIGHT_MOST &&
            slots(tile, softmax_rows(tile), tile->chunk) <= Q_SLOTS_MOST && scratch_fits(tile) &&
+           (!tile->converts || (tile->lane_cols == 1 && tile->v_step == keys && tile->matrix.n == k)) &&
            softmax_matrix_shared_bytes(tile) <= limits->shared_memory;
 }
 
@@ -93,7 +95,7 @@ static double tile_cycles(const softmax_shape *shape, const softmax_tile *tile)
     const double steps = keys / tile->v_step;
     const double multiplied = tile->tm * (tile->tn * dims + keys * tile->tv);
     const double by_row = tile->q_kept ? 0.0 : tile->tm * dims;
-    const double by_key = tile->tn * dims + tile->tm * keys;
+    const double by_key = tile->tn * dims + (tile->converts ? 0.0 : 2.0 * tile->tm * keys); /* P: out and in */
     const double by_value = keys * tile->tv;
     const double staged = keys * dims + keys * softmax_cols(tile) * (tile->v_turned ? 2 : 1) +
                           (chunks > 1 ? softmax_rows(tile) * dims : 0.0);
@@ -183,10 +185,12 @@ static void insert(softmax_tile_list *list, double *cycles, uint32_t first, cons
 
 /* ---- the list -------------------------------------------------------------------------------------------------- */
 
-static bool module_exists(fovea_dtype operand)
+/* Whether the build has kernels for operands of that type that need just those features of a device. */
+static bool module_exists(fovea_dtype operand, uint32_t needs)
 {
     for (uint32_t i = 0; i < fv_module_count; i++)
-        if (fv_modules[i].tier == FOVEA_TIER_MATRIX && fv_modules[i].tm == 0 && fv_modules[i].operand == operand)
+        if (fv_modules[i].tier == FOVEA_TIER_MATRIX && fv_modules[i].tm == 0 && fv_modules[i].operand == operand &&
+            fv_modules[i].needs == needs)
             return true;
     return false;
 }
@@ -201,7 +205,7 @@ static const char *refusal(const fovea_device *device, const softmax_shape *shap
         return "a clamp to a lower tier";
     if (operand == FOVEA_F32 || shape->q.dtype != operand || shape->v.dtype != operand)
         return "q, k and v are neither all f16 nor all bf16";
-    if (!module_exists(operand))
+    if (!module_exists(operand, 0))
         return "this build has no such kernels for their type";
     if (device->limits.loop_iterations != FOVEA_UNBOUNDED)
         return "the device ends an invocation after a number of loop iterations";
@@ -210,16 +214,25 @@ static const char *refusal(const fovea_device *device, const softmax_shape *shap
     return NULL;
 }
 
-/* The tiles of every layout for one matrix shape, V turned and not. */
+static bool can_convert(const fovea_device *device, fovea_dtype operand)
+{
+    return (device->driver->caps.matrix_features & FOVEA_MATRIX_NV_CONVERSIONS) &&
+           !device->params.compile_at_run_time && module_exists(operand, FOVEA_MATRIX_NV_CONVERSIONS);
+}
+
+/* The tiles of every layout for one matrix shape: V turned and not, P converted and not. */
 static void shape_tiles(const fovea_device *device, const softmax_shape *shape, const fv_matrix *matrix, uint32_t first,
                         double *cycles, softmax_tile_list *list)
 {
-    for (uint32_t i = 0; i < 2 * SOFTMAX_MATRIX_LAYOUTS; i++) {
-        const problem p = {device, shape, &softmax_matrix_layouts[i / 2], (uint64_t)shape->seq_q_max * shape->group};
+    const uint32_t variants = can_convert(device, matrix->operand) ? 4 : 2;
+    for (uint32_t i = 0; i < variants * SOFTMAX_MATRIX_LAYOUTS; i++) {
+        const problem p = {device, shape, &softmax_matrix_layouts[i / variants],
+                           (uint64_t)shape->seq_q_max * shape->group};
         const softmax_tile bare = {.tier = FOVEA_TIER_MATRIX,
                                    .matrix = *matrix,
                                    .subgroup_size = softmax_planned_subgroup(device),
                                    .v_turned = i % 2 == 0,
+                                   .converts = i % variants >= 2,
                                    .polynomial = p.layout->polynomial};
         softmax_tile tile;
         insert(list, cycles, first, &tile, solve(&p, &bare, &tile));

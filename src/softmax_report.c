@@ -75,7 +75,7 @@ static uint64_t matrix_bytes_per_tile(const softmax_shape *shape, const softmax_
 {
     const uint64_t subgroups = (uint64_t)tile->lane_rows * tile->lane_cols;
     const uint64_t scores = ((tile->q_kept ? 0 : (uint64_t)tile->tm) + tile->tn) * shape->dim_qk;
-    const uint64_t products = ((uint64_t)tile->tm + tile->tv) * softmax_keys(tile);
+    const uint64_t products = ((tile->converts ? 0 : (uint64_t)tile->tm) + tile->tv) * softmax_keys(tile);
     return subgroups * (scores + products) * sizeof(uint16_t);
 }
 

@@ -4,7 +4,7 @@
 #include "cache.h"
 #include "softmax.h"
 
-enum { FIELDS = 17, WORDS = 15 };
+enum { FIELDS = 17, WORDS = 16 };
 
 /* What a tile is preferred for: kernels that meet the same roofs, under the same limits. */
 static void class_of(const fovea_device *device, const softmax_shape *shape, bool few, uint32_t fields[FIELDS])
@@ -32,10 +32,10 @@ static void class_of(const fovea_device *device, const softmax_shape *shape, boo
 
 static void words_of(const softmax_tile *tile, uint32_t words[WORDS])
 {
-    const uint32_t own[WORDS] = {tile->tier,     tile->lane_rows, tile->lane_cols, tile->tm,
-                                 tile->tn,       tile->tv,        tile->chunk,     tile->subgroup_size,
-                                 tile->matrix.m, tile->matrix.n,  tile->matrix.k,  tile->v_step,
-                                 tile->v_turned, tile->q_kept,    tile->polynomial};
+    const uint32_t own[WORDS] = {tile->tier,     tile->lane_rows, tile->lane_cols,  tile->tm,
+                                 tile->tn,       tile->tv,        tile->chunk,      tile->subgroup_size,
+                                 tile->matrix.m, tile->matrix.n,  tile->matrix.k,   tile->v_step,
+                                 tile->v_turned, tile->q_kept,    tile->polynomial, tile->converts};
     memcpy(words, own, sizeof own);
 }
 

@@ -9,7 +9,7 @@
   embed_shaders.py spirv FOLDER --glslang PATH --spirv-val PATH   writes what --matrix-spirv takes
 
 Modules of the matrix tier need newer tools than the rest. Whether these can is found out by trying a least text of each
-operand type; what they cannot compile is left out. Else those modules come from a FOLDER that a newer machine has made.
+kind; what they cannot compile is left out. Else those modules come from a FOLDER that a newer machine has made.
 """
 import argparse
 import hashlib
@@ -22,9 +22,23 @@ import tempfile
 
 INCLUDE = re.compile(r'^\s*#include\s+"([^"]+)"\s*$')
 TIERS = {'portable': 'FOVEA_TIER_PORTABLE', 'subgroup': 'FOVEA_TIER_SUBGROUP', 'matrix': 'FOVEA_TIER_MATRIX'}
-# Operand type of a matrix: its GLSL type, that of four, and the extension that brings them.
-OPERANDS = {'f16': ('float16_t', 'f16vec4', 'GL_EXT_shader_explicit_arithmetic_types_float16'),
-            'bf16': ('bfloat16_t', 'bf16vec4', 'GL_EXT_bfloat16')}
+
+
+class Kind:
+    """What modules of the matrix tier differ in but for shapes: operand type and further extensions."""
+
+    def __init__(self, operand, glsl_type, glsl_type4, extensions, defines, needs, target='vulkan1.1'):
+        self.operand, self.types, self.extensions = operand, (glsl_type, glsl_type4), extensions
+        self.defines = defines
+        self.needs = needs # of the device, as fovea_matrix_feature bits
+        self.target = target
+
+
+F16 = 'GL_EXT_shader_explicit_arithmetic_types_float16'
+KINDS = {'f16': Kind('f16', 'float16_t', 'f16vec4', [F16], [], '0'),
+         'bf16': Kind('bf16', 'bfloat16_t', 'bf16vec4', ['GL_EXT_bfloat16'], ['MATRIX_IS_BF16'], '0'),
+         'f16.nv2': Kind('f16', 'float16_t', 'f16vec4', [F16, 'GL_NV_cooperative_matrix2'], ['MATRIX_CONVERTS'],
+                         'FOVEA_MATRIX_NV_CONVERSIONS', 'vulkan1.3')}
 MATRIX_EXTENSIONS = ['GL_KHR_cooperative_matrix', 'GL_KHR_memory_scope_semantics', 'GL_KHR_shader_subgroup_vote',
                      'GL_KHR_shader_subgroup_arithmetic']
 MATRIX_TEXT = '_matrix' # behind a kernel's name: its text of that tier
@@ -32,27 +46,28 @@ REMAKE = 'make them anew: sh tools/matrix_spirv.sh %s'
 
 
 class Module:
-    """One line's kernel and tier in one shape: of a lane's micro-tile, or of a matrix with its operand type."""
+    """One line's kernel and tier in one shape: of a lane's micro-tile, or of a matrix with its kind."""
 
     def __init__(self, kernel, tier, shape):
-        sizes, _, self.operand = shape.partition('.')
+        sizes, _, self.kind = shape.partition('.')
         self.kernel, self.tier = kernel, tier
         self.shape = (0, 0, 0) if sizes == '-' else tuple(int(n) for n in sizes.split('x'))
-        self.name = '.'.join([kernel] + [part for part in (sizes, self.operand) if part not in ('-', '')] + [tier])
+        self.name = '.'.join([kernel] + [part for part in (sizes, self.kind) if part not in ('-', '')] + [tier])
         matrix = tier == 'matrix' and not kernel.endswith(MATRIX_TEXT)
         self.text = kernel + (MATRIX_TEXT if matrix else '') + '.comp'
-        if (tier == 'matrix') != (self.operand in OPERANDS):
-            raise SystemExit('%s: matrices, and they alone, have an operand type: f16 or bf16' % self.name)
+        self.target = KINDS[self.kind].target if self.kind in KINDS else 'vulkan1.1'
+        if (tier == 'matrix') != (self.kind in KINDS):
+            raise SystemExit('%s: matrices, and they alone, are of a kind: %s' % (self.name, ', '.join(KINDS)))
 
     def defines(self):
         lines = []
         if self.tier == 'matrix':
-            kind, kind4, extension = OPERANDS[self.operand]
-            lines += ['#extension %s : require' % name for name in MATRIX_EXTENSIONS + [extension]]
+            kind = KINDS[self.kind]
+            lines += ['#extension %s : require' % name for name in MATRIX_EXTENSIONS + kind.extensions]
             if self.shape[0]:
                 lines += ['#define MATRIX_%s %d' % pair for pair in zip('MNK', self.shape)]
-            lines += ['#define MATRIX_TYPE %s' % kind, '#define MATRIX_TYPE4 %s' % kind4, '#define TIER_MATRIX']
-            lines += ['#define MATRIX_IS_BF16'] if self.operand == 'bf16' else []
+            lines += ['#define MATRIX_TYPE %s' % kind.types[0], '#define MATRIX_TYPE4 %s' % kind.types[1]]
+            lines += ['#define %s' % name for name in ['TIER_MATRIX'] + kind.defines]
         elif self.shape[0]:
             lines += ['#define MICRO_%s %d' % pair for pair in zip('MNV', self.shape)]
         if self.tier in ('subgroup', 'matrix'):
@@ -60,9 +75,13 @@ class Module:
         return lines
 
 
-def probe(operand):
-    """A least module that needs of compiler and validator what all of that operand type need."""
-    return Module('probe' + MATRIX_TEXT, 'matrix', '16x16x16.' + operand)
+def probe(kind):
+    """A least module that needs of compiler and validator what all of that kind need."""
+    return Module('probe' + MATRIX_TEXT, 'matrix', '16x16x16.' + kind)
+
+
+def probe_name(kind):
+    return 'probe_' + kind.replace('.', '_')
 
 
 def read_table(path):
@@ -124,30 +143,30 @@ class Toolbox:
         self.options, self.root, self.folder = options, root, folder
         self.made = os.path.abspath(options.matrix_spirv) if options.matrix_spirv else None
         self.missing, self.checks = {}, {}
-        for operand in OPERANDS:
-            self.missing[operand] = '' if self.made else self.lacks(operand)
-            if options.spirv_val and not self.missing[operand]:
-                binary = self.binary(probe(operand))
-                self.checks[operand] = not attempt(self.validator(binary))
+        for kind in KINDS:
+            self.missing[kind] = '' if self.made else self.lacks(kind)
+            if options.spirv_val and not self.missing[kind]:
+                binary = self.binary(probe(kind))
+                self.checks[kind] = not attempt(self.validator(probe(kind), binary))
 
     def compiler(self, module, text):
         source, binary = (os.path.join(self.folder, module.name + end) for end in ('.comp', '.spv'))
         with open(source, 'w', encoding='utf-8') as out:
             out.write(text)
-        return [self.options.glslang, '-V', '--target-env', 'vulkan1.1', '-o', binary, source]
+        return [self.options.glslang, '-V', '--target-env', module.target, '-o', binary, source]
 
-    def validator(self, binary):
-        return [self.options.spirv_val, '--target-env', 'vulkan1.1', binary]
+    def validator(self, module, binary):
+        return [self.options.spirv_val, '--target-env', module.target, binary]
 
-    def lacks(self, operand):
-        """Why the compiler cannot do that operand type; '' where it can."""
-        module = probe(operand)
+    def lacks(self, kind):
+        """Why the compiler cannot do that kind; '' where it can."""
+        module = probe(kind)
         wrong = attempt(self.compiler(module, glsl(module, self.root, [])))
         found = re.search(r'extension not supported: (\w+)', wrong)
         return 'glslang too old, no %s' % found.group(1) if found else wrong and 'glslang too old'
 
     def embeds(self, module):
-        return module.tier != 'matrix' or not self.missing[module.operand]
+        return module.tier != 'matrix' or not self.missing[module.kind]
 
     def files(self, module):
         """A matrix module's files in the folder of those made elsewhere: SPIR-V, and the hash of its text."""
@@ -173,21 +192,21 @@ class Toolbox:
     def spirv(self, module):
         """Its words, validated wherever the validator knows what it uses."""
         binary = self.binary(module)
-        if self.options.spirv_val and (module.tier != 'matrix' or self.checks[module.operand]):
-            run(self.validator(binary))
+        if self.options.spirv_val and (module.tier != 'matrix' or self.checks[module.kind]):
+            run(self.validator(module, binary))
         with open(binary, 'rb') as compiled:
             blob = compiled.read()
         return struct.unpack('<%dI' % (len(blob) // 4), blob)
 
     def describe(self):
-        """The operand types of the matrix modules of a build, and why others are not there."""
-        there = [operand for operand in OPERANDS if not self.missing[operand]]
-        notes = ['no %s: %s' % (operand, why) for operand, why in self.missing.items() if why]
+        """The kinds of the matrix modules of a build, and why others are not there."""
+        there = [kind for kind in KINDS if not self.missing[kind]]
+        notes = ['no %s: %s' % (kind, why) for kind, why in self.missing.items() if why]
         if not there:
             return 'none: ' + self.missing['f16']
         if self.made:
             notes.append('as -Dmatrix_spirv has them')
-        if not all(self.checks.get(operand) for operand in there):
+        if not all(self.checks.get(kind) for kind in there):
             notes.append('not validated: spirv-val too old' if self.options.spirv_val else 'not validated: no spirv-val')
         return '; '.join([', '.join(there)] + notes)
 
@@ -211,18 +230,19 @@ def generate(modules, root, options):
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         tools = Toolbox(options, root, folder)
-        parts += [c_string('probe_' + operand, glsl(probe(operand), root, seen)) for operand in OPERANDS
-                  if not tools.missing[operand]]
+        parts += [c_string(probe_name(kind), glsl(probe(kind), root, seen)) for kind in KINDS
+                  if not tools.missing[kind]]
         for number, module in enumerate(filter(tools.embeds, modules)):
             text = glsl(module, root, seen)
             words = tools.spirv(module)
             seen += tools.files(module) if module.tier == 'matrix' else []
             parts.append(c_string('source_%d' % number, text))
             parts.append('static const uint32_t words_%d[] = {\n%s};\n' % (number, array(words, '0x%08xu', 10)))
-            rows.append('    {"%s", "%s", %s, %du, %du, %du, %s, source_%d, words_%d, sizeof words_%d / 4, %s},' %
+            rows.append('    {"%s", "%s", %s, %du, %du, %du, %s, %s, source_%d, words_%d, sizeof words_%d / 4, %s},' %
                         ((module.name, module.kernel, TIERS[module.tier]) + module.shape +
-                         ('FOVEA_' + (module.operand or 'f32').upper(),) + (number,) * 3 +
-                         ('probe_' + module.operand if module.operand else 'NULL',)))
+                         ('FOVEA_' + (KINDS[module.kind].operand if module.kind else 'f32').upper(),
+                          KINDS[module.kind].needs if module.kind else '0') + (number,) * 3 +
+                         (probe_name(module.kind) if module.kind else 'NULL',)))
     parts.append('const fv_module fv_modules[] = {\n%s\n};\n' % '\n'.join(rows))
     parts.append('const uint32_t fv_module_count = sizeof fv_modules / sizeof fv_modules[0];\n')
     with open(options.out, 'w', encoding='utf-8') as out:
@@ -237,9 +257,9 @@ def write_spirv(modules, root, options):
     options.matrix_spirv = None
     with tempfile.TemporaryDirectory() as folder:
         tools = Toolbox(options, root, folder)
-        if not all(tools.checks.get(operand) for operand in OPERANDS):
+        if not all(tools.checks.get(kind) for kind in KINDS):
             raise SystemExit('these tools cannot make them all: ' + tools.describe())
-        wanted = [module for module in modules if module.tier == 'matrix'] + [probe(operand) for operand in OPERANDS]
+        wanted = [module for module in modules if module.tier == 'matrix'] + [probe(kind) for kind in KINDS]
         for module in wanted:
             words = tools.spirv(module)
             with open(os.path.join(options.name, module.name + '.spv'), 'wb') as out:

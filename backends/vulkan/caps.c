@@ -170,10 +170,11 @@ static void fill_matrices(const fv_vk_physical *physical, fv_caps *caps)
     const size_t size = physical->matrix_count * sizeof physical->matrices[0];
     memcpy(caps->info.matrices, physical->matrices, size);
     caps->info.matrix_count = physical->matrix_count;
-    caps->info.matrix_features = fv_vk_matrix_features(physical);
+    caps->info.matrix_features = physical->matrix_features;
     if (physical->matrices_used) {
         memcpy(caps->matrices, physical->matrices, size);
         caps->matrix_count = physical->matrix_count;
+        caps->matrix_features = physical->matrix_nv.cooperativeMatrixConversions ? FOVEA_MATRIX_NV_CONVERSIONS : 0;
     }
     if (physical->matrices_fit)
         caps->info.tier = FOVEA_TIER_MATRIX;

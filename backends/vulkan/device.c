@@ -78,13 +78,8 @@ static void ask_assisted_features(const VkPhysicalDeviceFeatures *have, VkPhysic
 static void chain_features(fv_vk_physical *physical, bool assisted, VkPhysicalDeviceFeatures2 *features)
 {
     void *const structures[] = {
-        &physical->size_control,
-        &physical->executables,
-        &physical->matrix,
-        &physical->float16,
-        &physical->bfloat16,
-        &physical->memory_model,
-        assisted ? &physical->addresses : NULL,
+        &physical->size_control, &physical->executables,  &physical->matrix,    &physical->float16,
+        &physical->bfloat16,     &physical->memory_model, &physical->matrix_nv, assisted ? &physical->addresses : NULL,
     };
     if (assisted)
         ask_assisted_features(&physical->features, &features->features);

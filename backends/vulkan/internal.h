@@ -102,14 +102,15 @@ typedef struct fv_vk_physical {
     VkPhysicalDeviceShaderFloat16Int8Features float16;
     VkPhysicalDeviceShaderBfloat16FeaturesKHR bfloat16;
     VkPhysicalDeviceVulkanMemoryModelFeatures memory_model;
-    /* Told, and not used yet. */
     VkPhysicalDeviceCooperativeMatrix2FeaturesNV matrix_nv;
+    /* Told, and not used yet. */
     VkPhysicalDeviceCooperativeMatrixMaintenance1FeaturesEXT matrix_ext;
     VkPhysicalDeviceCooperativeMatrixConversionFeaturesQCOM matrix_qcom;
     fovea_matrix_shape matrices[FOVEA_MATRICES_MAX]; /* what the matrix unit offers */
     uint32_t matrix_count;
-    bool matrices_fit;  /* the device has all that their kernels need */
-    bool matrices_used; /* it is enabled too */
+    uint32_t matrix_features; /* what else it offers, as fovea_matrix_feature bits */
+    bool matrices_fit;        /* the device has all that their kernels need */
+    bool matrices_used;       /* it is enabled too */
 } fv_vk_physical;
 
 /* UNSUPPORTED with a reason: this device is passed over. */
@@ -132,8 +133,6 @@ fovea_status fv_vk_physical_list(const fv_vk_instance *instance, VkPhysicalDevic
 fovea_status fv_vk_matrices_query(const fv_vk_instance *instance, fv_vk_physical *physical, fv_vk_reason *reason);
 /* Keeps what device creation must enable for it; without `wanted`, nothing. */
 void fv_vk_matrices_choose(fv_vk_physical *physical, bool wanted);
-/* fovea_matrix_feature bits. */
-uint32_t fv_vk_matrix_features(const fv_vk_physical *physical);
 
 /* ---- caps.c ---------------------------------------------------------------------------------- */
 

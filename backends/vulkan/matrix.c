@@ -64,48 +64,8 @@ static VkResult list_shapes(const fv_vk_instance *instance, fv_vk_physical *phys
     return result;
 }
 
-fovea_status fv_vk_matrices_query(const fv_vk_instance *instance, fv_vk_physical *physical, fv_vk_reason *reason)
-{
-    const char *name = physical->properties.deviceName;
-    const bool known =
-        instance->vk.GetPhysicalDeviceCooperativeMatrixPropertiesKHR && physical->matrix.cooperativeMatrix;
-    if (known && (physical->matrix_stages.cooperativeMatrixSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT)) {
-        const VkResult result = list_shapes(instance, physical);
-        /* For want of memory it may succeed the next time, and two runs would differ. */
-        if (result == VK_ERROR_OUT_OF_HOST_MEMORY || result == VK_ERROR_OUT_OF_DEVICE_MEMORY)
-            return fv_vk_reason_set(reason, fv_vk_result_status(result), "%s: " CALL ": %s", name,
-                                    fv_vk_result_name(result));
-        if (result < 0)
-            fv_log(instance->host, FOVEA_LOG_WARNING, "vulkan: %s: its matrix unit is not used: " CALL ": %s", name,
-                   fv_vk_result_name(result));
-    }
-    physical->matrices_fit = physical->matrix_count > 0 && can_run(physical);
-    fv_vk_matrices_choose(physical, true);
-    return FOVEA_OK;
-}
-
-void fv_vk_matrices_choose(fv_vk_physical *physical, bool wanted)
-{
-    bool used[FOVEA_DTYPE_COUNT] = {false};
-    physical->matrices_used = physical->matrices_fit && wanted;
-    for (uint32_t i = 0; i < physical->matrix_count && physical->matrices_used; i++)
-        used[physical->matrices[i].operand] = true;
-    /* What kernels have no use for stays off, and so does an extension whose structure is empty. */
-    physical->matrix.cooperativeMatrixRobustBufferAccess = VK_FALSE;
-    physical->float16.shaderInt8 = VK_FALSE;
-    physical->bfloat16.shaderBFloat16DotProduct = VK_FALSE;
-    physical->memory_model.vulkanMemoryModelAvailabilityVisibilityChains = VK_FALSE;
-    if (!physical->matrices_used) {
-        memset(&physical->matrix, 0, sizeof physical->matrix);
-        memset(&physical->memory_model, 0, sizeof physical->memory_model);
-    }
-    if (!used[FOVEA_F16])
-        memset(&physical->float16, 0, sizeof physical->float16);
-    if (!used[FOVEA_BF16])
-        memset(&physical->bfloat16, 0, sizeof physical->bfloat16);
-}
-
-uint32_t fv_vk_matrix_features(const fv_vk_physical *physical)
+/* What a matrix unit offers besides, before anything of it is chosen. */
+static uint32_t features_of(const fv_vk_physical *physical)
 {
     const VkPhysicalDeviceCooperativeMatrix2FeaturesNV *nv = &physical->matrix_nv;
     const VkPhysicalDeviceCooperativeMatrixMaintenance1FeaturesEXT *ext = &physical->matrix_ext;
@@ -131,4 +91,55 @@ uint32_t fv_vk_matrix_features(const fv_vk_physical *physical)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         features |= rows[i].there ? (uint32_t)rows[i].feature : 0;
     return features;
+}
+
+fovea_status fv_vk_matrices_query(const fv_vk_instance *instance, fv_vk_physical *physical, fv_vk_reason *reason)
+{
+    const char *name = physical->properties.deviceName;
+    const bool known =
+        instance->vk.GetPhysicalDeviceCooperativeMatrixPropertiesKHR && physical->matrix.cooperativeMatrix;
+    if (known && (physical->matrix_stages.cooperativeMatrixSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT)) {
+        const VkResult result = list_shapes(instance, physical);
+        /* For want of memory it may succeed the next time, and two runs would differ. */
+        if (result == VK_ERROR_OUT_OF_HOST_MEMORY || result == VK_ERROR_OUT_OF_DEVICE_MEMORY)
+            return fv_vk_reason_set(reason, fv_vk_result_status(result), "%s: " CALL ": %s", name,
+                                    fv_vk_result_name(result));
+        if (result < 0)
+            fv_log(instance->host, FOVEA_LOG_WARNING, "vulkan: %s: its matrix unit is not used: " CALL ": %s", name,
+                   fv_vk_result_name(result));
+    }
+    physical->matrices_fit = physical->matrix_count > 0 && can_run(physical);
+    physical->matrix_features = features_of(physical);
+    fv_vk_matrices_choose(physical, true);
+    return FOVEA_OK;
+}
+
+void fv_vk_matrices_choose(fv_vk_physical *physical, bool wanted)
+{
+    bool used[FOVEA_DTYPE_COUNT] = {false};
+    physical->matrices_used = physical->matrices_fit && wanted;
+    for (uint32_t i = 0; i < physical->matrix_count && physical->matrices_used; i++)
+        used[physical->matrices[i].operand] = true;
+    /* What kernels have no use for stays off, and so does an extension whose structure is empty. */
+    physical->matrix.cooperativeMatrixRobustBufferAccess = VK_FALSE;
+    physical->float16.shaderInt8 = VK_FALSE;
+    physical->bfloat16.shaderBFloat16DotProduct = VK_FALSE;
+    physical->memory_model.vulkanMemoryModelAvailabilityVisibilityChains = VK_FALSE;
+    /* Kernels that convert are SPIR-V of Vulkan 1.3. */
+    const bool converts = physical->matrices_used && physical->api_version >= VK_API_VERSION_1_3 &&
+                          physical->matrix_nv.cooperativeMatrixConversions;
+    const VkStructureType nv_type = physical->matrix_nv.sType;
+    memset(&physical->matrix_nv, 0, sizeof physical->matrix_nv);
+    if (converts) {
+        physical->matrix_nv.sType = nv_type;
+        physical->matrix_nv.cooperativeMatrixConversions = VK_TRUE;
+    }
+    if (!physical->matrices_used) {
+        memset(&physical->matrix, 0, sizeof physical->matrix);
+        memset(&physical->memory_model, 0, sizeof physical->memory_model);
+    }
+    if (!used[FOVEA_F16])
+        memset(&physical->float16, 0, sizeof physical->float16);
+    if (!used[FOVEA_BF16])
+        memset(&physical->bfloat16, 0, sizeof physical->bfloat16);
 }
