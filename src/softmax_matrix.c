@@ -10,7 +10,7 @@
 #include "abi/softmax.h"
 
 enum {
-    TILES_MOST = 10,      /* and one more while they are ordered; the other tiers need room in the list too */
+    TILES_MOST = 16,      /* and one more while they are ordered; the other tiers need room in the list too */
     SHAPES_MOST = 3,      /* matrix shapes of one operand type that are tried */
     SCORES_MOST = 64,     /* accumulators of S that a lane holds */
     REGISTERS_MOST = 178, /* by the count of `registers`: RADV spills from 185 on, where there are 256 */

@@ -335,10 +335,12 @@ START_TEST(names_are_unique_and_speak)
 {
     for (uint32_t i = 0; i < fv_module_count; i++) {
         const fv_module *m = &fv_modules[i];
-        char name[96];
-        if (m->tier == FOVEA_TIER_MATRIX)
-            snprintf(name, sizeof name, "%s.%ux%ux%u.%s.matrix", m->kernel, m->tm, m->tn, m->tv,
-                     fovea_dtype_name(m->operand));
+        char name[96], kind[32];
+        snprintf(kind, sizeof kind, "%s%s.matrix", fovea_dtype_name(m->operand), m->needs ? ".nv2" : "");
+        if (m->tier == FOVEA_TIER_MATRIX && m->tm)
+            snprintf(name, sizeof name, "%s.%ux%ux%u.%s", m->kernel, m->tm, m->tn, m->tv, kind);
+        else if (m->tier == FOVEA_TIER_MATRIX)
+            snprintf(name, sizeof name, "%s.%s", m->kernel, kind);
         else if (m->tm)
             snprintf(name, sizeof name, "%s.%ux%ux%u.%s", m->kernel, m->tm, m->tn, m->tv, fovea_tier_name(m->tier));
         else
