@@ -232,10 +232,20 @@ static void shape_tiles(const fovea_device *device, const softmax_shape *shape, 
                                    .matrix = *matrix,
                                    .subgroup_size = softmax_planned_subgroup(device),
                                    .v_turned = i % 2 == 0,
-                                   .converts = i % variants >= 2,
-                                   .polynomial = p.layout->polynomial};
+                                   .converts = i % variants >= 2};
         softmax_tile tile;
         insert(list, cycles, first, &tile, solve(&p, &bare, &tile));
+    }
+}
+
+/* The best two tiles once more with a quarter of the exponentials by multiply-adds, for tuning to choose: what the units for
+ * either have to spare, no limit tells. */
+static void add_polynomials(uint32_t first, softmax_tile_list *list)
+{
+    const uint32_t found = list->count - first;
+    for (uint32_t i = 0; i < 2 && i < found; i++) {
+        list->tiles[list->count] = list->tiles[first + i];
+        list->tiles[list->count++].polynomial = 1;
     }
 }
 
@@ -253,6 +263,7 @@ void softmax_matrix_tiles(const fovea_device *device, const softmax_shape *shape
         shape_tiles(device, shape, &caps->matrices[i], first, cycles, list);
         tried++;
     }
+    add_polynomials(first, list);
     if (!reason && list->count == first)
         reason = "the device's limits hold no tile";
     if (reason)

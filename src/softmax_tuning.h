@@ -27,7 +27,6 @@ typedef struct softmax_matrix_layout {
     uint32_t lane_rows, lane_cols; /* subgroups along rows; along keys of S and columns of O */
     uint32_t rows;                 /* of a subgroup, at least one matrix */
     uint32_t keys;                 /* of a tile, at most */
-    uint32_t polynomial;           /* of four exponentials, so many by multiply-adds */
 } softmax_matrix_layout;
 
 enum { SOFTMAX_MATRIX_LAYOUTS = 12 };
