@@ -34,6 +34,7 @@ KERNEL_DECL(softmax_direct, BUFFERS, PARAMS, SHARED)
 #include "include/softmax_tile.inc"
 #include "include/softmax_matrix_tile.inc"
 #include "include/softmax_matrix_steps.inc"
+#include "include/softmax_matrix_scratch.inc"
 #include "include/softmax_output.inc"
 
 /* A row's l, of its parts in ascending order. */

@@ -27,6 +27,7 @@ KERNEL_DECL(softmax_state, BUFFERS, PARAMS, SHARED)
 #include "include/softmax_tile.inc"
 #include "include/softmax_matrix_tile.inc"
 #include "include/softmax_matrix_steps.inc"
+#include "include/softmax_matrix_scratch.inc"
 
 float state_read(uint i)
 {
@@ -63,6 +64,7 @@ KERNEL_BODY(softmax_state, BUFFERS, PARAMS, SHARED)
         unset = subgroupAny(unset);
     }
 #include "include/softmax_matrix_core.inc"
+    memoryBarrierBuffer(); /* m and l: several lanes have read what one will write */
 #include "include/softmax_matrix_end.inc"
     for (uint r = lane; r < ROWS; r += LANES)
         STORE1(state, state_max + r, s_tops[r] == UNSET ? AS_UINT(NEG_MAX) : s_tops[r]);

@@ -199,10 +199,10 @@ static bool module_exists(fovea_dtype operand, uint32_t needs)
 static const char *refusal(const fovea_device *device, const softmax_shape *shape)
 {
     const fovea_dtype operand = shape->k.dtype;
+    if (device->tier < device->driver->caps.info.tier)
+        return "a clamp to a lower tier";
     if (device->driver->caps.matrix_count == 0)
         return "the device has no matrices of 16-bit operands and float32 sums, or this build no kernels for them";
-    if (device->tier < FOVEA_TIER_MATRIX)
-        return "a clamp to a lower tier";
     if (operand == FOVEA_F32 || shape->q.dtype != operand || shape->v.dtype != operand)
         return "q, k and v are neither all f16 nor all bf16";
     if (!module_exists(operand, 0))
@@ -258,14 +258,15 @@ void softmax_matrix_tiles(const fovea_device *device, const softmax_shape *shape
     double cycles[TILES_MOST + 1];
     uint32_t tried = 0;
     for (uint32_t i = 0; i < caps->matrix_count && tried < SHAPES_MOST && !reason; i++) {
-        if (caps->matrices[i].operand != shape->k.dtype)
-            continue;
-        shape_tiles(device, shape, &caps->matrices[i], first, cycles, list);
-        tried++;
+        const fv_matrix *matrix = &caps->matrices[i];
+        const uint32_t before = list->count;
+        if (matrix->operand == shape->k.dtype && matrix->n % 8 == 0 && matrix->k % 8 == 0) /* eights are read */
+            shape_tiles(device, shape, matrix, first, cycles, list);
+        tried += list->count > before;
     }
     add_polynomials(first, list);
     if (!reason && list->count == first)
-        reason = "the device's limits hold no tile";
+        reason = "the device's limits and registers hold no tile";
     if (reason)
         fv_note(report, "matrix tier refused: %s", reason);
 }

@@ -147,10 +147,11 @@ static row_sums weigh_keys(const row_work *w, uint32_t count)
     return r;
 }
 
-/* Of rounding to nearest: relative, and not more. */
-static double unit_roundoff(fovea_dtype dtype)
+/* Relative. To nearest; a GPU may round either way. */
+static double unit_roundoff(fovea_dtype dtype, bool gpu)
 {
-    return dtype == FOVEA_BF16 ? 0x1p-8 : dtype == FOVEA_F16 ? 0x1p-11 : 0.0;
+    const double nearest = dtype == FOVEA_BF16 ? 0x1p-8 : dtype == FOVEA_F16 ? 0x1p-11 : 0.0;
+    return gpu ? 2.0 * nearest : nearest;
 }
 
 static double store_bound(const ref_problem *p, double value)
@@ -168,7 +169,7 @@ static void sum_values(const row_work *w, uint32_t count, const row_sums *r, dou
 {
     const ref_problem *p = w->problem;
     const double computed = expm1(2.0 * r->error) + p->seq_k * 0x1p-24 + r->exp_error;
-    const double rounded = unit_roundoff(p->weight_dtype); /* in the numerator alone: sums add exact weights */
+    const double rounded = unit_roundoff(p->weight_dtype, p->gpu); /* in the numerator alone: sums add exact weights */
     const double relative = computed * (1.0 + rounded) + rounded;
     /* Below it weights, values and results may be flushed to zero, or, in f16, be rounded to less than their precision. */
     const double smallest = p->weight_dtype == FOVEA_F16 ? 0x1p-25 : 0x1p-126;

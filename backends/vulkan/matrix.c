@@ -5,8 +5,7 @@
 
 #define CALL "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"
 
-/* Kernels ask for full subgroups of one size, shuffle and vote in them, and are written for Vulkan's memory model, with
- * atomics on storage buffers. */
+/* Kernels ask for full subgroups of one size, shuffle, vote and reduce in them, and are written for Vulkan's memory model. */
 static bool can_run(const fv_vk_physical *physical)
 {
     const VkSubgroupFeatureFlags operations =
@@ -14,19 +13,18 @@ static bool can_run(const fv_vk_physical *physical)
     const VkPhysicalDeviceSubgroupProperties *subgroup = &physical->subgroup;
     return (subgroup->supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
            (subgroup->supportedOperations & operations) == operations && fv_vk_physical_sizes_subgroups(physical) &&
-           physical->memory_model.vulkanMemoryModel && physical->memory_model.vulkanMemoryModelDeviceScope;
+           physical->memory_model.vulkanMemoryModel;
 }
 
 /* False: the component type is none that kernels multiply, or the device has no arithmetic on it. */
 static bool operand_of(const fv_vk_physical *physical, VkComponentTypeKHR type, fovea_dtype *out_operand)
 {
-    if (type == VK_COMPONENT_TYPE_FLOAT16_KHR) {
-        *out_operand = FOVEA_F16;
-        return physical->float16.shaderFloat16;
-    }
-    *out_operand = FOVEA_BF16;
-    return type == VK_COMPONENT_TYPE_BFLOAT16_KHR && physical->bfloat16.shaderBFloat16Type &&
-           physical->bfloat16.shaderBFloat16CooperativeMatrix;
+    if (!physical->float16.shaderFloat16) /* compilers ask for it where they meet either type in shared memory */
+        return false;
+    *out_operand = type == VK_COMPONENT_TYPE_FLOAT16_KHR ? FOVEA_F16 : FOVEA_BF16;
+    return type == VK_COMPONENT_TYPE_FLOAT16_KHR ||
+           (type == VK_COMPONENT_TYPE_BFLOAT16_KHR && physical->bfloat16.shaderBFloat16Type &&
+            physical->bfloat16.shaderBFloat16CooperativeMatrix);
 }
 
 /* Keeps a row that kernels can use: a matrix of the subgroup, operands of 16 bits, sums of float32. */
@@ -125,6 +123,7 @@ void fv_vk_matrices_choose(fv_vk_physical *physical, bool wanted)
     physical->float16.shaderInt8 = VK_FALSE;
     physical->bfloat16.shaderBFloat16DotProduct = VK_FALSE;
     physical->memory_model.vulkanMemoryModelAvailabilityVisibilityChains = VK_FALSE;
+    physical->memory_model.vulkanMemoryModelDeviceScope = VK_FALSE;
     /* Kernels that convert are SPIR-V of Vulkan 1.3. */
     const bool converts = physical->matrices_used && physical->api_version >= VK_API_VERSION_1_3 &&
                           physical->matrix_nv.cooperativeMatrixConversions;
@@ -138,7 +137,7 @@ void fv_vk_matrices_choose(fv_vk_physical *physical, bool wanted)
         memset(&physical->matrix, 0, sizeof physical->matrix);
         memset(&physical->memory_model, 0, sizeof physical->memory_model);
     }
-    if (!used[FOVEA_F16])
+    if (!used[FOVEA_F16] && !used[FOVEA_BF16])
         memset(&physical->float16, 0, sizeof physical->float16);
     if (!used[FOVEA_BF16])
         memset(&physical->bfloat16, 0, sizeof physical->bfloat16);

@@ -137,7 +137,8 @@
  *   q[ROWS][chunk / 8] (not with Q_KEPT), k[KEYS][chunk / 8], v[V_STEP][COLS / 8] or, turned, v[COLS][V_STEP / 8],
  *   places[m * n] (floats); before and after the walk over keys q, k and v hold Q, sums of rows or a matrix of each
  *   subgroup instead.
- * Beside it the weights P[ROWS][KEYS / 8] (not where they become operands in registers), tops[ROWS] and flags[2]. */
+ * Beside it the weights P[ROWS][KEYS / 8] (not where they become operands in registers), tops[ROWS] and flags[4], each of a multiple
+ * of 16 bytes. */
 #define SOFTMAX_MATRIX_SLOTS(eights, lanes) (((eights) + (lanes) - 1u) / (lanes))
 #define SOFTMAX_MATRIX_Q(rows, chunk, q_kept) ((q_kept) != 0u ? 0u : (rows) * ((chunk) / 8u + 1u))
 #define SOFTMAX_MATRIX_K(keys, chunk) ((keys) * ((chunk) / 8u + 1u))
@@ -154,7 +155,7 @@
 #define SOFTMAX_MATRIX_WEIGHTS(rows, keys) (2u * (rows) * ((keys) / 8u + 1u)) /* fours of 8 bytes */
 #define SOFTMAX_MATRIX_SHARED_BYTES(rows, keys, cols, chunk, v_step, v_turned, q_kept, m, n, converted) \
     (16u * (SOFTMAX_MATRIX_STAGE(rows, keys, cols, chunk, v_step, v_turned, q_kept) + (m) * (n) / 4u) + \
-     8u * ((converted) ? 1u : SOFTMAX_MATRIX_WEIGHTS(rows, keys)) + 4u * ((rows) + 2u))
+     8u * ((converted) ? 1u : SOFTMAX_MATRIX_WEIGHTS(rows, keys)) + 4u * ((rows) + 4u))
 
 /* Shared by softmax_direct and softmax_state.
  * Row r of a unit: query r / group, head unit_head * group + r % group. A unit is one (batch, unit_head), the query
