@@ -1,6 +1,7 @@
 /* Failing drivers, seen through the public API: every kind of driver call fails once with each memory error, the status
  * is right, the device still works, nothing leaks; and a lost device stays lost. Needs the fault layer. */
 #include "fault/fault.h"
+#include "keeper.h"
 #include "trial.h"
 
 #include <time.h>
@@ -345,6 +346,56 @@ START_TEST(matrix_shapes_fail)
 }
 END_TEST
 
+static fovea_status attend_f16(fovea_device *device, fovea_tier least, fovea_op_report *report)
+{
+    const fovea_tensor view = fovea_tensor_bhsd(FOVEA_F16, 1, 1, 40, 16);
+    const fovea_softmax_params params = {.q = view, .k = view, .v = view, .o = view, .min_tier = least};
+    fovea_op *op = NULL;
+    fovea_status status = fovea_softmax_create(device, &params, &op);
+    if (status == FOVEA_OK)
+        status = fovea_op_get_report(op, report);
+    if (status == FOVEA_OK && report->tier == FOVEA_TIER_MATRIX)
+        status = fovea_op_prefer(op); /* before the planner's choice, from now on */
+    fovea_op_destroy(op);
+    return status;
+}
+
+/* A driver whose matrices are wrong: no kernel of that tier passes its test; asked for, it is refused, and preferred, the
+ * next tier takes its place and says so. */
+START_TEST(wrong_matrices_are_demoted)
+{
+    static keeper sound, wrong; /* what a device leaves behind, and of that its tuning alone */
+    static fovea_op_report report;
+    fovea_device_params params = test.params;
+    fovea_device *device = NULL;
+    if (test.info.tier != FOVEA_TIER_MATRIX)
+        return;
+    keeper_init(&sound);
+    keeper_init(&wrong);
+    params.cache = keeper_cache(&sound);
+    test_status(NULL, FOVEA_OK, fovea_device_open(&params, &device));
+    test_status(device, FOVEA_OK, attend_f16(device, FOVEA_TIER_MATRIX, &report));
+    ck_assert_int_eq((int)report.tier, FOVEA_TIER_MATRIX);
+    fovea_device_destroy(device);
+    const keeper_entry *tuning = keeper_find(&sound, "tuning-", 0);
+    ck_assert_ptr_nonnull(tuning);
+    keeper_put(&wrong, tuning->key, tuning->data, tuning->size);
+    params.cache = keeper_cache(&wrong);
+    fault.garble(true);
+    test_status(NULL, FOVEA_OK, fovea_device_open(&params, &device));
+    ck_assert_int_ne(attend_f16(device, FOVEA_TIER_MATRIX, &report), FOVEA_OK);
+    ck_assert(says(device, "known-answer test"));
+    test_status(device, FOVEA_OK, attend_f16(device, FOVEA_TIER_DEFAULT, &report));
+    ck_assert_int_lt((int)report.tier, FOVEA_TIER_MATRIX);
+    test_contains(report.notes, "refused: its known-answer test gave a wrong result");
+    fovea_device_destroy(device);
+    fault.garble(false);
+    keeper_release(&sound);
+    keeper_release(&wrong);
+    test_forget_messages();
+}
+END_TEST
+
 static void add(Suite *suite)
 {
     TCase *tests = tcase_create("faults");
@@ -357,6 +408,7 @@ static void add(Suite *suite)
     tcase_add_test(tests, stamps_that_are_not_ready);
     tcase_add_test(tests, stamps_of_a_lost_device);
     tcase_add_loop_test(tests, matrix_shapes_fail, 0, 8);
+    tcase_add_test(tests, wrong_matrices_are_demoted);
     suite_add_tcase(suite, tests);
 }
 

@@ -23,6 +23,6 @@ bool fault_connect(fault_control *control)
     return library && find(library, "fault_arm", &control->arm) && find(library, "fault_disarm", &control->disarm) &&
            find(library, "fault_fired", &control->fired) && find(library, "fault_calls", &control->calls) &&
            find(library, "fault_cached", &control->cached) && find(library, "fault_live", &control->live) &&
-           find(library, "fault_stall", &control->stall) &&
+           find(library, "fault_stall", &control->stall) && find(library, "fault_garble", &control->garble) &&
            find(library, "fault_hide_coherent", &control->hide_coherent);
 }

@@ -80,6 +80,7 @@ typedef struct fault_control {
     uint32_t (*calls)(fault_call call); /* calls since the library was loaded */
     uint32_t (*cached)(void);           /* vkCreateComputePipelines with a pipeline cache, of all calls of it */
     void (*stall)(bool on);             /* while on no work ends: waits last their whole timeout */
+    void (*garble)(bool on);            /* while on, modules for matrix units compute 2^x wrong */
     void (*hide_coherent)(bool hide);   /* instances made from now on show no host-coherent memory */
     int32_t (*live)(void);              /* Vulkan objects alive, instances and devices included */
 } fault_control;

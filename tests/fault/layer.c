@@ -8,6 +8,7 @@
 #include "../../backends/vulkan/vkmatrix.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -22,7 +23,7 @@ static struct {
     VkResult result;
     uint32_t calls[FAULT_CALL_COUNT], cached;
     int32_t live;
-    bool hide_coherent, stalled;
+    bool hide_coherent, stalled, garbling;
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 EXPORT void fault_arm(fault_call call, uint32_t skip, int32_t result, uint32_t times);
@@ -33,6 +34,7 @@ EXPORT uint32_t fault_cached(void);
 EXPORT int32_t fault_live(void);
 EXPORT void fault_hide_coherent(bool hide);
 EXPORT void fault_stall(bool on);
+EXPORT void fault_garble(bool on);
 
 void fault_arm(fault_call call, uint32_t skip, int32_t result, uint32_t times)
 {
@@ -106,6 +108,21 @@ static bool is_stalled(void)
     const bool stalled = state.stalled;
     pthread_mutex_unlock(&state.lock);
     return stalled;
+}
+
+void fault_garble(bool on)
+{
+    pthread_mutex_lock(&state.lock);
+    state.garbling = on;
+    pthread_mutex_unlock(&state.lock);
+}
+
+static bool is_garbling(void)
+{
+    pthread_mutex_lock(&state.lock);
+    const bool garbling = state.garbling;
+    pthread_mutex_unlock(&state.lock);
+    return garbling;
 }
 
 static void born(bool yes)
@@ -205,6 +222,7 @@ typedef struct device_table {
 #define MEMBER(name) PFN_vk##name name;
     DEVICE_FUNCTIONS(MEMBER)
 #undef MEMBER
+    PFN_vkCreateShaderModule sound_module; /* the driver's own */
 } device_table;
 
 static instance_table instances[TABLES_MAX];
@@ -446,6 +464,37 @@ static VKAPI_ATTR void VKAPI_CALL on_GetPhysicalDeviceMemoryProperties(VkPhysica
         out->memoryTypes[i].propertyFlags &= ~(VkMemoryPropertyFlags)VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
 }
 
+/* Makes Log2 of every Exp2 of a module that declares cooperative matrices: valid, and wrong. */
+static void garble(uint32_t *words, size_t count)
+{
+    enum { OP_CAPABILITY = 17, OP_EXT_INST = 12, COOPERATIVE_MATRIX = 6022, EXP2 = 29, LOG2 = 30, HEADER = 5 };
+    bool on_matrices = false;
+    for (size_t at = HEADER; at < count && words[at] >> 16 > 0; at += words[at] >> 16) {
+        const uint32_t op = words[at] & 0xffff;
+        on_matrices = on_matrices || (op == OP_CAPABILITY && words[at + 1] == COOPERATIVE_MATRIX);
+        if (on_matrices && op == OP_EXT_INST && words[at + 4] == EXP2)
+            words[at + 4] = LOG2;
+    }
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL create_module(VkDevice device, const VkShaderModuleCreateInfo *info,
+                                                    const VkAllocationCallbacks *callbacks, VkShaderModule *out)
+{
+    const PFN_vkCreateShaderModule create = find_device(key_of(device))->sound_module;
+    if (!is_garbling())
+        return create(device, info, callbacks, out);
+    VkShaderModuleCreateInfo wrong = *info;
+    uint32_t *words = malloc(info->codeSize);
+    if (!words)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    memcpy(words, info->pCode, info->codeSize);
+    garble(words, info->codeSize / sizeof words[0]);
+    wrong.pCode = words;
+    const VkResult result = create(device, &wrong, callbacks, out);
+    free(words);
+    return result;
+}
+
 static VKAPI_ATTR VkResult VKAPI_CALL on_CreateDevice(VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
                                                       const VkAllocationCallbacks *callbacks, VkDevice *out)
 {
@@ -468,6 +517,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL on_CreateDevice(VkPhysicalDevice physical,
 #define LOAD(name) table->name = (PFN_vk##name)get(*out, "vk" #name);
     DEVICE_FUNCTIONS(LOAD)
 #undef LOAD
+    table->sound_module = table->CreateShaderModule;
+    table->CreateShaderModule = create_module;
     table->key = key_of(*out);
     born(true);
     return VK_SUCCESS;
