@@ -54,7 +54,7 @@ static unsigned char *panel_of(const item *it, uint32_t unit, uint32_t number)
     return it->call->panels + place * panels_of(it->constants).size;
 }
 
-/* An item that stands for a whole unit: for its rows' keys. */
+/* An item that stands for a whole unit: for its keys. */
 static item unit_of(const cpu_call *call, uint32_t unit)
 {
     item it = {.constants = call->constants, .call = call};
@@ -63,7 +63,6 @@ static item unit_of(const cpu_call *call, uint32_t unit)
     it.batch = unit / units;
     it.unit_head = unit % units;
     it.columns = call->constants[DIM_V];
-    it.rows = it.common.seq_q * it.common.group;
     return it;
 }
 
@@ -87,11 +86,18 @@ static void plan_stage(const cpu_call *call, uint32_t splits, cpu_stage *stage)
     stage->packs = (last - stage->unit) * key_tiles_of(&it);
 }
 
-/* Packs a tile as far as the last row of `it` sees it. */
+/* Keys that the last row of the item's unit sees. */
+static uint32_t unit_keys(const item *it)
+{
+    return visible_keys(it, it->common.seq_q * it->common.group - 1 - it->first_row);
+}
+
+/* Packs a tile as far as any row of the unit sees it, whoever packs: whether its values are all finite decides how they
+ * are added, and so the bits of a result. */
 static void pack_tile(const item *it, uint32_t number, unsigned char *panel)
 {
     const uint32_t keys = keys_of(it->constants), first_key = number * keys;
-    const uint32_t seen = visible_keys(it, it->rows - 1);
+    const uint32_t seen = unit_keys(it);
     if (seen <= first_key)
         return;
     const uint32_t count = seen - first_key < keys ? seen - first_key : keys;
