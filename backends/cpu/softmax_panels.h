@@ -1,8 +1,8 @@
 /* Panels: which of them a stretch of a dispatch needs, where they lie, and how they are packed.
  *
- * A stage is as many units as fit into PANELS_BYTES, one at the least. Its panels are packed by all threads before its
- * work items run, each once: number x of a stage is key tile x % key_tiles of unit x / key_tiles. Where a unit is one work
- * item nothing is shared, and the item packs a tile when it comes to it, into its thread's scratch: what was just packed is
+ * A stage is as many units as fit into PANELS_BYTES. Its panels are packed by all threads before its work items run, each
+ * once: number x of a stage is key tile x % key_tiles of unit x / key_tiles. Where a unit is one work item, or does not
+ * fit, nothing is shared, and an item packs a tile when it comes to it, into its thread's scratch: what was just packed is
  * in a cache then. Work items of few rows read keys and values in place. */
 #ifndef FV_CPU_SOFTMAX_PANELS_H
 #define FV_CPU_SOFTMAX_PANELS_H
@@ -30,11 +30,11 @@ static size_t unit_bytes(const uint32_t *constants)
     return round_up(constants[PANEL_KEYS_MOST], keys) / keys * panels_of(constants).size;
 }
 
-/* Units of a stage at the most, whatever a run's length. */
+/* Units of a stage at the most, whatever a run's length; 0: nothing is shared. */
 static size_t units_at_once(const uint32_t *constants)
 {
     const size_t fit = PANELS_BYTES / unit_bytes(constants), units = constants[PANEL_UNITS_MOST];
-    return fit < 1 ? 1 : fit < units ? fit : units;
+    return fit < units ? fit : units;
 }
 
 static size_t panels_size(const uint32_t *constants)
@@ -76,10 +76,12 @@ static void plan_stage(const cpu_call *call, uint32_t splits, cpu_stage *stage)
     stage->packs = 0;
     if (call->constants[PANEL_KEYS_MOST] == 0 || row_tiles <= 1 || item_first >= it.common.item_count)
         return;
+    const uint64_t units = units_at_once(call->constants);
+    if (units == 0)
+        return;
     stage->unit = (uint32_t)((it.common.first_item + item_first) / row_tiles);
     const uint64_t end = it.common.first_item + (uint64_t)it.common.item_count;
     const uint64_t units_end = (end + row_tiles - 1) / row_tiles;
-    const uint64_t units = units_at_once(call->constants);
     const uint64_t last = stage->unit + units < units_end ? stage->unit + units : units_end;
     const uint64_t items_end = last * row_tiles < end ? last * row_tiles : end;
     stage->count = (items_end - it.common.first_item - item_first) * splits;
