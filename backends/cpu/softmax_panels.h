@@ -2,8 +2,9 @@
  *
  * A stage is as many units as fit into PANELS_BYTES. Its panels are packed by all threads before its work items run, each
  * once: number x of a stage is key tile x % key_tiles of unit x / key_tiles. Where a unit is one work item, or does not
- * fit, nothing is shared, and an item packs a tile when it comes to it, into its thread's scratch: what was just packed is
- * in a cache then. Work items of few rows read keys and values in place. */
+ * fit, or where stages would be too short to keep all threads busy, nothing is shared, and an item packs a tile when it
+ * comes to it, into its thread's scratch: what was just packed is in a cache then. Work items of few rows read keys and
+ * values in place. */
 #ifndef FV_CPU_SOFTMAX_PANELS_H
 #define FV_CPU_SOFTMAX_PANELS_H
 
@@ -12,10 +13,11 @@
 
 #if defined(FV_CPU_PRODUCTS)
 
+/* STAGE_ITEMS: workgroups of a stage at the least, for each thread, where a dispatch has several stages. */
 #if defined(FV_CPU_PANELS_BYTES) /* of tests, for more stages */
-enum { PANELS_BYTES = FV_CPU_PANELS_BYTES };
+enum { PANELS_BYTES = FV_CPU_PANELS_BYTES, STAGE_ITEMS = 0 };
 #else
-enum { PANELS_BYTES = 64 << 20 };
+enum { PANELS_BYTES = 64 << 20, STAGE_ITEMS = 2 };
 #endif
 
 static panel_layout panels_of(const uint32_t *constants)
@@ -77,11 +79,12 @@ static void plan_stage(const cpu_call *call, uint32_t splits, cpu_stage *stage)
     if (call->constants[PANEL_KEYS_MOST] == 0 || row_tiles <= 1 || item_first >= it.common.item_count)
         return;
     const uint64_t units = units_at_once(call->constants);
-    if (units == 0)
+    const uint64_t end = it.common.first_item + (uint64_t)it.common.item_count;
+    const uint64_t units_end = (end + row_tiles - 1) / row_tiles, units_begin = it.common.first_item / row_tiles;
+    const bool starved = units * row_tiles * splits < (uint64_t)STAGE_ITEMS * call->threads;
+    if (units == 0 || (starved && units_end - units_begin > units))
         return;
     stage->unit = (uint32_t)((it.common.first_item + item_first) / row_tiles);
-    const uint64_t end = it.common.first_item + (uint64_t)it.common.item_count;
-    const uint64_t units_end = (end + row_tiles - 1) / row_tiles;
     const uint64_t last = stage->unit + units < units_end ? stage->unit + units : units_end;
     const uint64_t items_end = last * row_tiles < end ? last * row_tiles : end;
     stage->count = (items_end - it.common.first_item - item_first) * splits;
