@@ -9,6 +9,8 @@
 #include "util/half.h"
 #include "util/math.h"
 
+#include "abi/softmax.h"
+
 enum {
     QUERIES = 3,
     NATIVE_QUERIES = 2 * SOFTMAX_NATIVE_FEW_ROWS + 3,

@@ -55,6 +55,8 @@
  * of those whose work items share what is packed, 0 where a unit is one work item. */
 #define SOFTMAX_PANEL_KEYS_ID  29
 #define SOFTMAX_PANEL_UNITS_ID 30
+/* Rows of a work item that native kernels of the matrix tier attend by vector code, at the most. */
+#define SOFTMAX_NATIVE_FEW_ROWS 8u
 
 /* Values of *_DTYPE, those of fovea_dtype. */
 #define SOFTMAX_F32 0u
