@@ -74,9 +74,10 @@ static fovea_status select_tiles(softmax_op *op, const candidates *from, bool fe
     for (uint32_t i = 0; i < list->count; i++)
         if (list->tiles[i].tier >= shape->min_tier)
             list->tiles[kept++] = list->tiles[i];
-    fv_require(host, kept > 0, FOVEA_UNSUPPORTED, "softmax: min_tier is %s; %s has tier %s",
+    const char *notes = few_native && !forced ? op->base.report.notes : "";
+    fv_require(host, kept > 0, FOVEA_UNSUPPORTED, "softmax: min_tier is %s; %s has tier %s%s%.*s",
                fovea_tier_name(shape->min_tier), forced ? "the tile asked for" : "the best tile here",
-               fovea_tier_name(list->tiles[0].tier));
+               fovea_tier_name(list->tiles[0].tier), *notes ? ": " : "", (int)strcspn(notes, "\n"), notes);
     list->count = kept;
 fail:
     return status;

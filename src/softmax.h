@@ -42,10 +42,7 @@ typedef struct softmax_tile {
     uint32_t index;         /* among the candidates of a descriptor */
 } softmax_tile;
 
-enum {
-    SOFTMAX_TILES_MAX = 32,
-    SOFTMAX_NATIVE_FEW_ROWS = 8, /* rows that native kernels attend as few */
-};
+enum { SOFTMAX_TILES_MAX = 32 };
 
 typedef struct softmax_tile_list {
     softmax_tile tiles[SOFTMAX_TILES_MAX];

@@ -61,11 +61,13 @@ static uint32_t whole_words(const fovea_tensor *view)
                                         view->strides[1] % 2 == 0 && view->strides[2] % 2 == 0);
 }
 
-/* Room for what native matrix kernels pack: a run's keys and units, or those of a known-answer test. */
+/* Room for what native matrix kernels pack: a run's keys, or those of a known-answer test, and the units whose work items
+ * share what is packed. */
 static void fill_panels(const softmax_shape *shape, const softmax_tile *tile, fv_kernel_desc *desc)
 {
+    const bool shared = (uint64_t)shape->seq_q_max * shape->group > softmax_rows(tile);
     desc->constants[SOFTMAX_PANEL_KEYS_ID] = (uint32_t)fv_max(shape->seq_k_max, 2 * softmax_keys(tile));
-    desc->constants[SOFTMAX_PANEL_UNITS_ID] = shape->units;
+    desc->constants[SOFTMAX_PANEL_UNITS_ID] = shared ? shape->units : 0;
 }
 
 static void fill_constants(const softmax_shape *shape, const softmax_tile *tile, fv_kernel_desc *desc)

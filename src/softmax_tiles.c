@@ -117,7 +117,8 @@ static const char *native_matrix_refusal(const fovea_device *device, const softm
     return NULL;
 }
 
-/* Matrix tiles first, but for few rows, which vector code attends as fast as it can read keys and values. */
+/* Matrix tiles first; none for few rows, which kernels of any tier attend by vector code, as fast as it can read keys and
+ * values. */
 static softmax_tile_list native_tiles(const fovea_device *device, const softmax_shape *shape, fovea_op_report *report)
 {
     softmax_tile_list list = {.count = 0};
@@ -127,13 +128,11 @@ static softmax_tile_list native_tiles(const fovea_device *device, const softmax_
     if (refusal)
         fv_note(report, "matrix tier refused: %s", refusal);
     else if (few)
-        fv_note(report, "matrix tier refused: at most %u rows, for which vector code is faster",
+        fv_note(report, "matrix tier refused: at most %u rows of a unit, which vector code attends",
                 SOFTMAX_NATIVE_FEW_ROWS);
     if (!refusal && !few)
         add_native_tiles(shape, FOVEA_TIER_MATRIX, &list);
     add_native_tiles(shape, vector, &list);
-    if (!refusal && few)
-        add_native_tiles(shape, FOVEA_TIER_MATRIX, &list);
     return list;
 }
 

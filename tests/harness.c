@@ -133,8 +133,22 @@ static bool all_of(const test_case *c, fovea_dtype dtype)
     return c->dtypes.q == dtype && c->dtypes.k == dtype && c->dtypes.v == dtype;
 }
 
+static uint32_t common_divisor(uint32_t a, uint32_t b)
+{
+    return b ? common_divisor(b, a % b) : a;
+}
+
+/* Query heads that share one k head and one v head are rows of one unit. */
+static uint64_t unit_rows(const test_case *c)
+{
+    return (uint64_t)c->seq_q * common_divisor(c->heads_q / c->heads_k, c->heads_q / c->heads_v);
+}
+
+/* A CPU lists no matrices: it multiplies bf16, and attends up to 8 rows by vector code. */
 static bool multiplies(const test_case *c)
 {
+    if (test_is_cpu())
+        return all_of(c, FOVEA_BF16) && unit_rows(c) > 8;
     for (uint32_t i = 0; i < test.info.matrix_count; i++)
         if (all_of(c, test.info.matrices[i].operand))
             return true;

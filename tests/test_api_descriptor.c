@@ -173,6 +173,27 @@ START_TEST(tiers_are_floors)
 }
 END_TEST
 
+/* The CPU attends at most 8 rows of a unit by vector code, and does not call that matrices. */
+START_TEST(few_rows_are_no_matrix)
+{
+    const bool offered = test_is_cpu() && test.info.tier == FOVEA_TIER_MATRIX &&
+                         (!test.params.max_tier || test.params.max_tier == FOVEA_TIER_MATRIX);
+    for (uint32_t seq_q = 4; seq_q <= 5 && offered; seq_q++) { /* of two heads */
+        fovea_softmax_params params = api_params();
+        fovea_op *op = NULL;
+        params.min_tier = FOVEA_TIER_MATRIX;
+        params.seq_q_max = seq_q;
+        params.q.dtype = params.k.dtype = params.v.dtype = FOVEA_BF16;
+        const fovea_status status = fovea_softmax_create(test.opened, &params, &op);
+        ck_assert_int_eq(status, seq_q == 4 ? FOVEA_UNSUPPORTED : FOVEA_OK);
+        if (status == FOVEA_UNSUPPORTED)
+            test_contains(api_error(), "8 rows");
+        fovea_op_destroy(op);
+    }
+    test_forget_messages();
+}
+END_TEST
+
 void add_descriptor_tests(Suite *suite)
 {
     TCase *c = tcase_create("descriptor");
@@ -180,5 +201,6 @@ void add_descriptor_tests(Suite *suite)
     tcase_add_test(c, null_arguments);
     tcase_add_loop_test(c, legal_descriptor, 0, (int)(sizeof legal / sizeof legal[0]));
     tcase_add_test(c, tiers_are_floors);
+    tcase_add_test(c, few_rows_are_no_matrix);
     suite_add_tcase(suite, c);
 }

@@ -24,6 +24,7 @@ static cpu_call call_of(const dispatch_job *job, uint32_t thread)
         .constants = job->kernel->constants,
         .parameters = job->dispatch->parameters,
         .bindings = job->bindings,
+        .threads = device->threads,
         .scratch = device->scratch.memory + thread * device->scratch.size,
         .panels = device->panels.memory,
         .stage = &job->stage,

@@ -21,6 +21,7 @@ typedef struct cpu_call {
     const uint32_t *parameters;     /* of the dispatch */
     unsigned char *const *bindings; /* first byte of each */
     uint32_t x, y;                  /* workgroup id */
+    uint32_t threads;               /* of the device */
     void *scratch;                  /* this thread's, 64-byte aligned, contents undefined */
     unsigned char *panels;          /* packed operands, shared by all threads */
     const cpu_stage *stage;

@@ -1,9 +1,10 @@
 /* Panels: which of them a stretch of a dispatch needs, where they lie, and how they are packed.
  *
- * A stage is as many units as fit into PANELS_BYTES, one at the least. Its panels are packed by all threads before its
- * work items run, each once: number x of a stage is key tile x % key_tiles of unit x / key_tiles. Where a unit is one work
- * item nothing is shared, and the item packs a tile when it comes to it, into its thread's scratch: what was just packed is
- * in a cache then. Work items of few rows read keys and values in place. */
+ * A stage is as many units as fit into PANELS_BYTES. Its panels are packed by all threads before its work items run, each
+ * once: number x of a stage is key tile x % key_tiles of unit x / key_tiles. Where a unit is one work item, or does not
+ * fit, or where stages would be too short to keep all threads busy, nothing is shared, and an item packs a tile when it
+ * comes to it, into its thread's scratch: what was just packed is in a cache then. Work items of few rows read keys and
+ * values in place. */
 #ifndef FV_CPU_SOFTMAX_PANELS_H
 #define FV_CPU_SOFTMAX_PANELS_H
 
@@ -12,10 +13,11 @@
 
 #if defined(FV_CPU_PRODUCTS)
 
+/* STAGE_ITEMS: workgroups of a stage at the least, for each thread, where a dispatch has several stages. */
 #if defined(FV_CPU_PANELS_BYTES) /* of tests, for more stages */
-enum { PANELS_BYTES = FV_CPU_PANELS_BYTES };
+enum { PANELS_BYTES = FV_CPU_PANELS_BYTES, STAGE_ITEMS = 0 };
 #else
-enum { PANELS_BYTES = 64 << 20 };
+enum { PANELS_BYTES = 64 << 20, STAGE_ITEMS = 2 };
 #endif
 
 static panel_layout panels_of(const uint32_t *constants)
@@ -30,11 +32,11 @@ static size_t unit_bytes(const uint32_t *constants)
     return round_up(constants[PANEL_KEYS_MOST], keys) / keys * panels_of(constants).size;
 }
 
-/* Units of a stage at the most, whatever a run's length. */
+/* Units of a stage at the most, whatever a run's length; 0: nothing is shared. */
 static size_t units_at_once(const uint32_t *constants)
 {
     const size_t fit = PANELS_BYTES / unit_bytes(constants), units = constants[PANEL_UNITS_MOST];
-    return fit < 1 ? 1 : fit < units ? fit : units;
+    return fit < units ? fit : units;
 }
 
 static size_t panels_size(const uint32_t *constants)
@@ -54,7 +56,7 @@ static unsigned char *panel_of(const item *it, uint32_t unit, uint32_t number)
     return it->call->panels + place * panels_of(it->constants).size;
 }
 
-/* An item that stands for a whole unit: for its rows' keys. */
+/* An item that stands for a whole unit: for its keys. */
 static item unit_of(const cpu_call *call, uint32_t unit)
 {
     item it = {.constants = call->constants, .call = call};
@@ -63,7 +65,6 @@ static item unit_of(const cpu_call *call, uint32_t unit)
     it.batch = unit / units;
     it.unit_head = unit % units;
     it.columns = call->constants[DIM_V];
-    it.rows = it.common.seq_q * it.common.group;
     return it;
 }
 
@@ -77,21 +78,31 @@ static void plan_stage(const cpu_call *call, uint32_t splits, cpu_stage *stage)
     stage->packs = 0;
     if (call->constants[PANEL_KEYS_MOST] == 0 || row_tiles <= 1 || item_first >= it.common.item_count)
         return;
-    stage->unit = (uint32_t)((it.common.first_item + item_first) / row_tiles);
-    const uint64_t end = it.common.first_item + (uint64_t)it.common.item_count;
-    const uint64_t units_end = (end + row_tiles - 1) / row_tiles;
     const uint64_t units = units_at_once(call->constants);
+    const uint64_t end = it.common.first_item + (uint64_t)it.common.item_count;
+    const uint64_t units_end = (end + row_tiles - 1) / row_tiles, units_begin = it.common.first_item / row_tiles;
+    const bool starved = units * row_tiles * splits < (uint64_t)STAGE_ITEMS * call->threads;
+    if (units == 0 || (starved && units_end - units_begin > units))
+        return;
+    stage->unit = (uint32_t)((it.common.first_item + item_first) / row_tiles);
     const uint64_t last = stage->unit + units < units_end ? stage->unit + units : units_end;
     const uint64_t items_end = last * row_tiles < end ? last * row_tiles : end;
     stage->count = (items_end - it.common.first_item - item_first) * splits;
     stage->packs = (last - stage->unit) * key_tiles_of(&it);
 }
 
-/* Packs a tile as far as the last row of `it` sees it. */
+/* Keys that the last row of the item's unit sees. */
+static uint32_t unit_keys(const item *it)
+{
+    return visible_keys(it, it->common.seq_q * it->common.group - 1 - it->first_row);
+}
+
+/* Packs a tile as far as any row of the unit sees it, whoever packs: whether its values are all finite decides how they
+ * are added, and so the bits of a result. */
 static void pack_tile(const item *it, uint32_t number, unsigned char *panel)
 {
     const uint32_t keys = keys_of(it->constants), first_key = number * keys;
-    const uint32_t seen = visible_keys(it, it->rows - 1);
+    const uint32_t seen = unit_keys(it);
     if (seen <= first_key)
         return;
     const uint32_t count = seen - first_key < keys ? seen - first_key : keys;

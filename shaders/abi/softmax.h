@@ -51,10 +51,12 @@
     C(26, MATRIX_K)
 /* Constant 31 of every kernel is its local size x, which fv_kernel_desc.invocations says: SPIR-V takes it so. */
 #define SOFTMAX_INVOCATIONS_ID 31
-/* Of native kernels in the matrix tier, which share packed keys and values; 0 elsewhere: the most keys of a run, and the
- * most units. */
+/* Of native kernels in the matrix tier, which pack keys and values; 0 elsewhere: the most keys of a run, and the most units
+ * of those whose work items share what is packed, 0 where a unit is one work item. */
 #define SOFTMAX_PANEL_KEYS_ID  29
 #define SOFTMAX_PANEL_UNITS_ID 30
+/* Rows of a work item that native kernels of the matrix tier attend by vector code, at the most. */
+#define SOFTMAX_NATIVE_FEW_ROWS 8u
 
 /* Values of *_DTYPE, those of fovea_dtype. */
 #define SOFTMAX_F32 0u
