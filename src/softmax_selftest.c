@@ -1,6 +1,6 @@
-/* The known-answer test of softmax kernels: three queries, for native kernels a tile of them besides, since those attend few
- * rows in another way than many and share what they pack among work items; one tile of keys and a partial one; on each
- * pipeline before its first use. */
+/* The known-answer test of softmax kernels: three queries and, for native kernels and those on matrix units, a tile of them
+ * besides. The former attend few rows in another way than many and share what they pack among work items; of the latter
+ * nobody says which lane holds which row. One tile of keys and a partial one; on each pipeline before its first use. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -13,13 +13,14 @@
 enum {
     QUERIES = 3,
     EXTRA_KEYS = 3,
-    TEST_REVISION = 3, /* raised with every change of the test, or of softmax_emit, that may change its verdict */
+    TEST_REVISION = 4, /* raised with every change of the test, or of softmax_emit, that may change its verdict */
 };
 
 /* Where each tensor lies in the one buffer of the test. */
 typedef struct test_problem {
     softmax_shape shape;
     uint32_t queries, keys;
+    bool all_rows;       /* are compared */
     fovea_dtype weights; /* what a kernel rounds weights to; FOVEA_F32: nothing */
     uint64_t alignment;  /* of the tensors' places */
     softmax_bound bound;
@@ -55,8 +56,10 @@ static void describe(const softmax_shape *shape, const softmax_tile *tile, bool 
 {
     softmax_shape *small = &problem->shape;
     *small = *shape;
-    const uint32_t queries = native ? softmax_rows(tile) + QUERIES : QUERIES;
+    const bool whole = native || tile->matrix.m > 0;
+    const uint32_t queries = whole ? softmax_rows(tile) + QUERIES : QUERIES;
     problem->queries = queries;
+    problem->all_rows = tile->matrix.m > 0;
     problem->keys = softmax_keys(tile) + EXTRA_KEYS;
     problem->weights = tile->tier == FOVEA_TIER_MATRIX ? shape->v.dtype : FOVEA_F32;
     small->batch = small->heads = small->group = small->k_ratio = small->v_ratio = small->units = 1;
@@ -124,10 +127,10 @@ static double unit_of(fovea_dtype dtype)
     return dtype == FOVEA_BF16 ? 1.0 / 128 : dtype == FOVEA_F16 ? 1.0 / 512 : 0.0;
 }
 
-/* Of many queries the first ones, the last of a full tile and those behind it: an answer takes longer than a result. */
+/* Of many queries of native kernels the first ones, the last of a full tile and those behind it: an answer takes longer than a result. */
 static bool is_compared(const test_problem *problem, uint32_t query)
 {
-    return query < QUERIES || query + QUERIES + 1 >= problem->queries;
+    return problem->all_rows || query < QUERIES || query + QUERIES + 1 >= problem->queries;
 }
 
 /* Keys that a query sees. */
