@@ -108,10 +108,11 @@ static void add_native_tiles(const softmax_shape *shape, fovea_tier tier, softma
 /* Why native kernels of this shape have no matrix tier; NULL: they have one. */
 static const char *native_matrix_refusal(const fovea_device *device, const softmax_shape *shape)
 {
-    if (device->driver->caps.info.tier < FOVEA_TIER_MATRIX)
-        return "this CPU, or this build, has no bf16 products (AVX512-BF16, AMX-BF16)";
-    if (device->tier < FOVEA_TIER_MATRIX)
+    const fovea_tier most = device->params.max_tier;
+    if (most != FOVEA_TIER_DEFAULT && most < FOVEA_TIER_MATRIX) /* the backend then may leave out instruction sets */
         return "max_tier";
+    if (device->tier < FOVEA_TIER_MATRIX)
+        return "the instruction set in use has no bf16 products (AVX512-BF16, AMX-BF16)";
     if (shape->q.dtype != FOVEA_BF16 || shape->k.dtype != FOVEA_BF16 || shape->v.dtype != FOVEA_BF16)
         return "its operands are bf16, and q, k and v are not all stored so";
     return NULL;

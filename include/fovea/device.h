@@ -60,8 +60,9 @@ typedef struct fovea_matrix_shape {
     fovea_dtype operand; /* FOVEA_F16 or FOVEA_BF16 */
 } fovea_matrix_shape;
 
-/* What else the matrix unit of a Vulkan device can do, as bits; no kernel uses any of it yet. By the extension that
- * brings it: VK_NV_cooperative_matrix2, VK_EXT_cooperative_matrix_maintenance1, VK_QCOM_cooperative_matrix_conversion. */
+/* What else the matrix unit of a Vulkan device can do, as bits; kernels use NV_CONVERSIONS. By the extension that
+ * brings it: VK_NV_cooperative_matrix2, VK_EXT_cooperative_matrix_maintenance1,
+ * VK_QCOM_cooperative_matrix_conversion. */
 typedef enum fovea_matrix_feature {
     FOVEA_MATRIX_NV_WORKGROUP_SCOPE = 1 << 0, /* matrices of a workgroup */
     FOVEA_MATRIX_NV_FLEXIBLE_DIMENSIONS = 1 << 1,
@@ -155,8 +156,8 @@ FOVEA_API fovea_status fovea_device_wait(fovea_device *device);
 #define FOVEA_STAMPS 32
 
 /* Records time stamp `index` behind the work recorded so far: the moment when all of it has ended. Recorded again, it
- * replaces the older one. Blocks no more than fovea_op_run. Errors: INVALID (NULL, index), UNSUPPORTED (the device keeps
- * no time), those of fovea_op_run, OUT_OF_HOST_MEMORY. */
+ * replaces the older one. Blocks no more than fovea_op_run. Errors: INVALID (NULL, index), UNSUPPORTED (the device
+ * keeps no time), those of fovea_op_run, OUT_OF_HOST_MEMORY. */
 FOVEA_API fovea_status fovea_device_stamp(fovea_device *device, uint32_t index);
 
 /* Reads `count` time stamps from `first` on, in seconds of the device's own clock: differences alone mean something.
@@ -191,8 +192,9 @@ FOVEA_API const char *fovea_rate_name(fovea_rate rate);
  * figure.
  *
  * out_value: in the unit that fovea_rate says; the caller's.
- * Blocks for a second or so, on slow devices for some, and while kernels compile. Errors: INVALID (NULL, no such rate), UNSUPPORTED (the device's
- * limits hold no such kernel, it has no such matrix unit, or max_tier forbids it), INTERNAL (a result was wrong), COMPILE_FAILED, those of fovea_device_wait. */
+ * Blocks for a second or so, on slow devices for some, and while kernels compile. Errors: INVALID (NULL, no such rate),
+ * UNSUPPORTED (the device's limits hold no such kernel, it has no such matrix unit, or max_tier forbids it), INTERNAL
+ * (a result was wrong), COMPILE_FAILED, those of fovea_device_wait. */
 FOVEA_API fovea_status fovea_device_measure(fovea_device *device, fovea_rate rate, double *out_value);
 
 /* Copies the message of the last call that failed on this device or on its children into `text`
