@@ -82,7 +82,7 @@ class Embed(unittest.TestCase):
 
     def test_all_known(self):
         tools = self.compiler() + self.validator()
-        self.assertEqual(self.embed('capabilities', *tools), 'f16, bf16')
+        self.assertEqual(self.embed('capabilities', *tools), 'f16, bf16, f16.nv2')
         text = self.generate(*tools)
         self.assertIn('{"measure_matrix.16x16x16.f16.matrix", "measure_matrix", FOVEA_TIER_MATRIX, 16u, 16u, 16u, FOVEA_F16,',
                       text)
@@ -91,7 +91,7 @@ class Embed(unittest.TestCase):
 
     def test_one_type_unknown(self):
         tools = self.compiler(['GL_EXT_bfloat16']) + self.validator()
-        self.assertEqual(self.embed('capabilities', *tools), 'f16; no bf16: glslang too old, no GL_EXT_bfloat16')
+        self.assertEqual(self.embed('capabilities', *tools), 'f16, f16.nv2; no bf16: glslang too old, no GL_EXT_bfloat16')
         text = self.generate(*tools)
         self.assertIn('.f16.matrix', text)
         self.assertNotIn('bf16', text)
@@ -120,7 +120,7 @@ class Embed(unittest.TestCase):
     def test_made_elsewhere(self):
         made = self.made()
         tools = self.compiler(['GL_KHR_cooperative_matrix']) + made
-        self.assertEqual(self.embed('capabilities', *tools, *self.validator()), 'f16, bf16; as -Dmatrix_spirv has them')
+        self.assertEqual(self.embed('capabilities', *tools, *self.validator()), 'f16, bf16, f16.nv2; as -Dmatrix_spirv has them')
         text = self.generate(*tools)
         self.assertIn('"measure_matrix.8x8x16.bf16.matrix"', text)
         with open(self.path('m.d')) as depfile:
@@ -162,7 +162,7 @@ class Embed(unittest.TestCase):
         for row in ('measure_matrix matrix 16x16x16', 'measure_copy portable 4x4x4.f16', 'measure_matrix matrix 8x8x8.f32'):
             with open(os.path.join(self.shaders, 'modules.txt'), 'w') as table:
                 table.write(row + '\n')
-            self.embed('list', code=1, says='operand type')
+            self.embed('list', code=1, says='of a kind')
 
     def test_extensions_come_first(self):
         module = embed_shaders.Module('measure_matrix', 'matrix', '16x8x16.bf16')
