@@ -5,7 +5,8 @@
 
 #define CALL "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"
 
-/* Kernels ask for full subgroups of one size, shuffle, vote and reduce in them, and are written for Vulkan's memory model. */
+/* Kernels ask for full subgroups of one size, shuffle, vote and reduce in them, and are written for Vulkan's memory model, with
+ * atomics on storage buffers, which have the device's scope. */
 static bool can_run(const fv_vk_physical *physical)
 {
     const VkSubgroupFeatureFlags operations =
@@ -13,7 +14,7 @@ static bool can_run(const fv_vk_physical *physical)
     const VkPhysicalDeviceSubgroupProperties *subgroup = &physical->subgroup;
     return (subgroup->supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
            (subgroup->supportedOperations & operations) == operations && fv_vk_physical_sizes_subgroups(physical) &&
-           physical->memory_model.vulkanMemoryModel;
+           physical->memory_model.vulkanMemoryModel && physical->memory_model.vulkanMemoryModelDeviceScope;
 }
 
 /* False: the component type is none that kernels multiply, or the device has no arithmetic on it. */
@@ -123,7 +124,6 @@ void fv_vk_matrices_choose(fv_vk_physical *physical, bool wanted)
     physical->float16.shaderInt8 = VK_FALSE;
     physical->bfloat16.shaderBFloat16DotProduct = VK_FALSE;
     physical->memory_model.vulkanMemoryModelAvailabilityVisibilityChains = VK_FALSE;
-    physical->memory_model.vulkanMemoryModelDeviceScope = VK_FALSE;
     /* Kernels that convert are SPIR-V of Vulkan 1.3. */
     const bool converts = physical->matrices_used && physical->api_version >= VK_API_VERSION_1_3 &&
                           physical->matrix_nv.cooperativeMatrixConversions;

@@ -237,13 +237,14 @@ START_TEST(what_kernels_need_besides)
     fv_vk_physical physical = able_device();
     add_row(16, 16, 16, F16, F32);
     VkBool32 *const flags[] = {&physical.size_control.subgroupSizeControl, &physical.size_control.computeFullSubgroups,
-                               &physical.memory_model.vulkanMemoryModel};
+                               &physical.memory_model.vulkanMemoryModel,
+                               &physical.memory_model.vulkanMemoryModelDeviceScope};
     VkFlags *const masks[] = {&physical.sizes.requiredSubgroupSizeStages, &physical.subgroup.supportedStages,
                               &physical.subgroup.supportedOperations};
-    if (_i < 3)
+    if (_i < 4)
         *flags[_i] = VK_FALSE;
     else
-        *masks[_i - 3] = _i == 5 ? VK_SUBGROUP_FEATURE_SHUFFLE_BIT | VK_SUBGROUP_FEATURE_VOTE_BIT : 0;
+        *masks[_i - 4] = _i == 6 ? VK_SUBGROUP_FEATURE_SHUFFLE_BIT | VK_SUBGROUP_FEATURE_VOTE_BIT : 0;
     ck_assert_int_eq(query(&physical), FOVEA_OK);
     ck_assert_uint_eq(physical.matrix_count, 1);
     ck_assert(!physical.matrices_fit);
@@ -302,7 +303,7 @@ int main(void)
     tcase_add_loop_test(c, incomplete_lists_count, 0, 2);
     tcase_add_loop_test(c, a_failure_is_no_matrix_unit, 0, 6);
     tcase_add_test(c, not_asked_without_need);
-    tcase_add_loop_test(c, what_kernels_need_besides, 0, 6);
+    tcase_add_loop_test(c, what_kernels_need_besides, 0, 7);
     tcase_add_loop_test(c, operand_types_apart, 0, 3);
     tcase_add_test(c, a_lower_tier_enables_nothing);
     suite_add_tcase(suite, c);
