@@ -229,7 +229,8 @@ START_TEST(matrix_tier_is_explained)
     ck_assert_int_eq(report.tier == FOVEA_TIER_MATRIX, has && !rows[_i].reason);
     if (!has || rows[_i].reason) {
         test_contains(report.notes, "matrix tier refused: ");
-        test_contains(report.notes, has ? rows[_i].reason : "this CPU");
+        const bool limited = rows[_i].max_tier != FOVEA_TIER_DEFAULT;
+        test_contains(report.notes, has || limited ? rows[_i].reason : "instruction set");
     }
     fovea_op_destroy(op);
     fovea_device_destroy(device);
