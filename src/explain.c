@@ -48,6 +48,8 @@ static void put_kernel(text_out *out, uint32_t index, const fovea_kernel_report 
     put(out, "kernel.%u.use: %s\n", index, kernel->use);
     put(out, "kernel.%u.tier: %s\n", index, fovea_tier_name(kernel->tier));
     put(out, "kernel.%u.tile: %u (%u rows x %u keys)\n", index, kernel->tile, kernel->rows, kernel->keys);
+    put(out, "kernel.%u.operand: %s%s\n", index, fovea_dtype_name(kernel->operand),
+        kernel->operand_parts > 1 ? ", in two parts" : "");
     put_count(out, index, "invocations", kernel->invocations);
     put_count(out, index, "shared_memory", kernel->shared_memory);
     put_count(out, index, "registers", kernel->registers);

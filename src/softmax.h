@@ -22,6 +22,7 @@ typedef struct softmax_shape {
     uint32_t split_count;
     fovea_tier min_tier;
     uint32_t tile; /* 0: the planner's choice */
+    fovea_operands operands;
 } softmax_shape;
 
 fovea_status softmax_shape_init(fovea_device *device, const fovea_softmax_params *params, softmax_shape *out_shape);
@@ -39,6 +40,7 @@ typedef struct softmax_tile {
     uint32_t q_kept;        /* Q stays in registers */
     uint32_t polynomial;    /* of four exponentials, so many by multiply-adds */
     uint32_t converts;      /* P becomes an operand in registers: FOVEA_MATRIX_NV_CONVERSIONS */
+    uint32_t parts;         /* of an operand: 1, or 2 of f16 that make a float32; kernels in the matrix tier alone */
     uint32_t index;         /* among the candidates of a descriptor */
 } softmax_tile;
 
@@ -74,6 +76,18 @@ static inline uint32_t softmax_invocations(const softmax_tile *tile)
 static inline uint32_t softmax_sums(const softmax_tile *tile)
 {
     return tile->matrix.m > 0 ? tile->lane_cols * tile->matrix.n : 1;
+}
+
+/* Products of matrices for one of numbers. */
+static inline uint32_t softmax_products(const softmax_tile *tile)
+{
+    return tile->parts == 2 ? 3 : 1;
+}
+
+/* The type that a matrix unit multiplies in kernels of this tile, which is one of the matrix tier. */
+static inline fovea_dtype softmax_operand(const softmax_tile *tile)
+{
+    return tile->matrix.m > 0 ? tile->matrix.operand : FOVEA_BF16; /* native kernels have no other */
 }
 
 /* Adds the tiles of the matrix tier to the list, best first. Notes why there are none. */

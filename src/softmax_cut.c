@@ -34,8 +34,8 @@ double softmax_seconds(const fovea_device *device, const softmax_shape *shape, c
                        uint64_t key_tiles)
 {
     const double rate = device->driver->caps.assumed_flops_per_s;
-    const double tile_flops =
-        2.0 * softmax_rows(tile) * softmax_keys(tile) * ((double)shape->dim_qk + softmax_cols(tile));
+    const double tile_flops = 2.0 * softmax_products(tile) * softmax_rows(tile) * softmax_keys(tile) *
+                              ((double)shape->dim_qk + softmax_cols(tile));
     const double busy = fmax((double)items, capacity(device)); /* fewer items leave part of the device idle */
     return busy * (double)key_tiles * tile_flops / rate;
 }

@@ -32,7 +32,7 @@ uint32_t softmax_matrix_shared_bytes(const softmax_tile *tile)
 {
     return SOFTMAX_MATRIX_SHARED_BYTES(softmax_rows(tile), softmax_keys(tile), softmax_cols(tile), tile->chunk,
                                        tile->v_step, tile->v_turned, tile->q_kept, tile->matrix.m, tile->matrix.n,
-                                       tile->converts != 0);
+                                       tile->converts != 0, tile->parts);
 }
 
 static uint32_t slots(const softmax_tile *tile, uint32_t rows, uint32_t elements)
@@ -40,18 +40,27 @@ static uint32_t slots(const softmax_tile *tile, uint32_t rows, uint32_t elements
     return SOFTMAX_MATRIX_SLOTS(rows * elements / 8, softmax_invocations(tile));
 }
 
+/* Sixteens of bytes that an eight takes in registers, as it is stored and as parts of an operand. */
+static uint32_t raws(const softmax_tile *tile, const fovea_tensor *view)
+{
+    return view->dtype == FOVEA_F32 || tile->parts == 2 ? 2 : 1;
+}
+
 /* ---- what fits ------------------------------------------------------------------------------------------------- */
 
 /* Sums of O and S, maxima and sums of rows, places of weights; Q, for which some hardware holds each element twice; reads in
  * flight. The rest, some 70, is alike for all tiles. */
-static uint32_t registers(const softmax_tile *tile)
+static uint32_t registers(const softmax_shape *shape, const softmax_tile *tile)
 {
-    const uint32_t sums = tile->tm * (tile->tv + tile->tn + 2 * tile->matrix.n) + tile->matrix.m * tile->matrix.n;
-    const uint32_t kept = tile->q_kept ? tile->tm * tile->chunk : 0;
-    const uint32_t q_flight = tile->q_kept ? 0 : slots(tile, softmax_rows(tile), tile->chunk);
-    const uint32_t k_flight = slots(tile, softmax_keys(tile), tile->chunk);
-    const uint32_t v_flight = slots(tile, tile->v_step, softmax_cols(tile));
-    return (sums + kept) / tile->subgroup_size + 4 * (uint32_t)fv_max(k_flight + q_flight, v_flight) + q_flight;
+    const uint32_t low_matrices = tile->parts == 1 ? 0 : tile->q_kept ? 3 : 4; /* low operands and their sums */
+    const uint32_t sums =
+        tile->tm * (tile->tv + tile->tn + 2 * tile->matrix.n) + (1 + low_matrices) * tile->matrix.m * tile->matrix.n;
+    const uint32_t kept = tile->q_kept ? tile->parts * tile->tm * tile->chunk : 0;
+    const uint32_t q_slots = tile->q_kept ? 0 : slots(tile, softmax_rows(tile), tile->chunk);
+    const uint32_t q_flight = q_slots * raws(tile, &shape->q);
+    const uint32_t k_flight = slots(tile, softmax_keys(tile), tile->chunk) * raws(tile, &shape->k);
+    const uint32_t v_flight = slots(tile, tile->v_step, softmax_cols(tile)) * raws(tile, &shape->v);
+    return (sums + kept) / tile->subgroup_size + 4 * (uint32_t)fv_max(k_flight + q_flight, v_flight) + q_slots;
 }
 
 /* Scratch matrices and the sums of rows lie in the place of K and V. */
@@ -70,11 +79,12 @@ static bool fits(const problem *p, const softmax_tile *tile)
     return lanes <= limits->workgroup_invocations && lanes <= limits->workgroup_size_x && keys % k == 0 &&
            tile->tn % fv_max(tile->matrix.n, 8) == 0 && tile->tn > 0 && tile->chunk % k == 0 &&
            keys % tile->v_step == 0 && tile->v_step % k == 0 &&
-           tile->tm * tile->tn <= SCORES_MOST * tile->subgroup_size && registers(tile) <= REGISTERS_MOST &&
+           tile->tm * tile->tn <= SCORES_MOST * tile->subgroup_size && registers(p->shape, tile) <= REGISTERS_MOST &&
            slots(tile, keys, tile->chunk) <= IN_FLIGHT_MOST &&
            slots(tile, tile->v_step, softmax_cols(tile)) <= IN_FLIGHT_MOST &&
            slots(tile, softmax_rows(tile), tile->chunk) <= Q_SLOTS_MOST && scratch_fits(tile) &&
-           (!tile->converts || (tile->lane_cols == 1 && tile->v_step == keys && tile->matrix.n == k)) &&
+           (!tile->converts ||
+            (tile->parts == 1 && tile->lane_cols == 1 && tile->v_step == keys && tile->matrix.n == k)) &&
            softmax_matrix_shared_bytes(tile) <= limits->shared_memory;
 }
 
@@ -83,9 +93,15 @@ static bool fits(const problem *p, const softmax_tile *tile)
 /* Estimates, in cycles of a subgroup. A product of 16 x 16 x 16 takes 16, on most hardware; the rest is counted from the
  * instructions that compilers make of the kernel. */
 static const struct {
-    double product, operand, operand_turned, score, eight, barrier, bytes_per_cycle;
-} cost = {
-    .product = 16, .operand = 8, .operand_turned = 32, .score = 6, .eight = 8, .barrier = 30, .bytes_per_cycle = 16};
+    double product, operand, operand_turned, score, eight, converted, barrier, bytes_per_cycle;
+} cost = {.product = 16,
+          .operand = 8,
+          .operand_turned = 32,
+          .score = 6,
+          .eight = 8,
+          .converted = 40, /* more, for an eight of another type than the operands' or of two parts */
+          .barrier = 30,
+          .bytes_per_cycle = 16};
 
 /* Of one subgroup in one key tile. */
 static double tile_cycles(const softmax_shape *shape, const softmax_tile *tile)
@@ -100,9 +116,12 @@ static double tile_cycles(const softmax_shape *shape, const softmax_tile *tile)
     const double staged = keys * dims + keys * softmax_cols(tile) * (tile->v_turned ? 2 : 1) +
                           (chunks > 1 ? softmax_rows(tile) * dims : 0.0);
     const double barriers = 2 * chunks - 1 + 2 * steps - 1 + (tile->lane_cols > 1);
-    return cost.product * multiplied / 4096 + cost.operand * (by_row + by_key) / 256 +
-           (tile->v_turned ? cost.operand : cost.operand_turned) * by_value / 256 +
-           cost.score * tile->tm * tile->tn / tile->subgroup_size + cost.eight * staged / 8 / lanes +
+    const bool converted = tile->parts == 2 || shape->k.dtype != tile->matrix.operand;
+    const double loads =
+        cost.operand * (by_row + by_key) + (tile->v_turned ? cost.operand : cost.operand_turned) * by_value;
+    const double an_eight = tile->parts * cost.eight + (converted ? tile->parts * cost.converted : 0.0);
+    return softmax_products(tile) * cost.product * multiplied / 4096 + tile->parts * loads / 256 +
+           cost.score * tile->tm * tile->tn / tile->subgroup_size + an_eight * staged / 8 / lanes +
            cost.barrier * barriers;
 }
 
@@ -195,16 +214,25 @@ static bool module_exists(fovea_dtype operand, uint32_t needs)
     return false;
 }
 
+/* What a matrix unit is to multiply; FOVEA_F32: nothing. */
+static fovea_dtype wanted_operand(const softmax_shape *shape)
+{
+    const fovea_dtype stored = shape->k.dtype;
+    if (shape->operands != FOVEA_OPERANDS_STORED)
+        return FOVEA_F16;
+    return shape->q.dtype == stored && shape->v.dtype == stored ? stored : FOVEA_F32;
+}
+
 /* Why no tile of this tier may run; NULL: some may. */
 static const char *refusal(const fovea_device *device, const softmax_shape *shape)
 {
-    const fovea_dtype operand = shape->k.dtype;
+    const fovea_dtype operand = wanted_operand(shape);
     if (device->tier < device->driver->caps.info.tier)
         return "a clamp to a lower tier";
     if (device->driver->caps.matrix_count == 0)
         return "the device has no matrices of 16-bit operands and float32 sums, or this build no kernels for them";
-    if (operand == FOVEA_F32 || shape->q.dtype != operand || shape->v.dtype != operand)
-        return "q, k and v are neither all f16 nor all bf16";
+    if (operand == FOVEA_F32)
+        return "q, k and v are neither all f16 nor all bf16, and `operands` allows no other type";
     if (!module_exists(operand, 0))
         return "this build has no such kernels for their type";
     if (device->limits.loop_iterations != FOVEA_UNBOUNDED)
@@ -224,13 +252,15 @@ static bool can_convert(const fovea_device *device, fovea_dtype operand)
 static void shape_tiles(const fovea_device *device, const softmax_shape *shape, const fv_matrix *matrix, uint32_t first,
                         double *cycles, softmax_tile_list *list)
 {
-    const uint32_t variants = can_convert(device, matrix->operand) ? 4 : 2;
+    const bool whole = shape->operands != FOVEA_OPERANDS_F16_X3;
+    const uint32_t variants = whole && can_convert(device, matrix->operand) ? 4 : 2;
     for (uint32_t i = 0; i < variants * SOFTMAX_MATRIX_LAYOUTS; i++) {
         const problem p = {device, shape, &softmax_matrix_layouts[i / variants],
                            (uint64_t)shape->seq_q_max * shape->group};
         const softmax_tile bare = {.tier = FOVEA_TIER_MATRIX,
                                    .matrix = *matrix,
                                    .subgroup_size = softmax_planned_subgroup(device),
+                                   .parts = shape->operands == FOVEA_OPERANDS_F16_X3 ? 2 : 1,
                                    .v_turned = i % 2 == 0,
                                    .converts = i % variants >= 2};
         softmax_tile tile;
@@ -260,7 +290,7 @@ void softmax_matrix_tiles(const fovea_device *device, const softmax_shape *shape
     for (uint32_t i = 0; i < caps->matrix_count && tried < SHAPES_MOST && !reason; i++) {
         const fv_matrix *matrix = &caps->matrices[i];
         const uint32_t before = list->count;
-        if (matrix->operand == shape->k.dtype && matrix->n % 8 == 0 && matrix->k % 8 == 0) /* eights are read */
+        if (matrix->operand == wanted_operand(shape) && matrix->n % 8 == 0 && matrix->k % 8 == 0) /* eights are read */
             shape_tiles(device, shape, matrix, first, cycles, list);
         tried += list->count > before;
     }

@@ -29,6 +29,8 @@ static void describe_kernel(const softmax_op *op, const softmax_variant *variant
     out->spills = stats.spills;
     out->subgroups_per_simd = stats.subgroups_per_simd;
     out->scratch = stats.scratch;
+    out->operand = out->tier == FOVEA_TIER_MATRIX ? softmax_operand(tile) : FOVEA_F32;
+    out->operand_parts = tile->parts == 2 && !finish ? 2 : 1;
     out->tested = pipeline->tested && !pipeline->failed;
     out->cached = pipeline->cached;
     out->self_test_s = pipeline->test_s;
@@ -76,7 +78,7 @@ static uint64_t matrix_bytes_per_tile(const softmax_shape *shape, const softmax_
     const uint64_t subgroups = (uint64_t)tile->lane_rows * tile->lane_cols;
     const uint64_t scores = ((tile->q_kept ? 0 : (uint64_t)tile->tm) + tile->tn) * shape->dim_qk;
     const uint64_t products = ((tile->converts ? 0 : (uint64_t)tile->tm) + tile->tv) * softmax_keys(tile);
-    return subgroups * (scores + products) * sizeof(uint16_t);
+    return subgroups * tile->parts * (scores + products) * sizeof(uint16_t);
 }
 
 /* Of one visit of a key tile: for scores a lane reads TM rows and TN keys of all head dims, for values P of its rows and

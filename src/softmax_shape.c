@@ -141,6 +141,8 @@ static fovea_status check_options(fv_host *host, const fovea_softmax_params *par
                "softmax: causal_top_left is set without causal");
     fv_require(host, params->min_tier <= FOVEA_TIER_MATRIX, FOVEA_INVALID, "softmax: min_tier = %u is no fovea_tier",
                (unsigned)params->min_tier);
+    fv_require(host, params->operands <= FOVEA_OPERANDS_F16_X3, FOVEA_INVALID,
+               "softmax: operands = %u is no fovea_operands", (unsigned)params->operands);
     fv_require(host, params->split_count <= SPLITS_MOST, FOVEA_INVALID, "softmax: split_count = %u; at most %u",
                params->split_count, SPLITS_MOST);
     fv_require(host, params->seq_q_max <= shape->q.extents[2], FOVEA_INVALID, "softmax: seq_q_max = %u, q has %llu",
@@ -174,6 +176,7 @@ static void derive(const fovea_softmax_params *params, softmax_shape *shape)
     shape->split_count = params->split_count;
     shape->min_tier = params->min_tier;
     shape->tile = params->tile;
+    shape->operands = params->operands;
 }
 
 fovea_status softmax_shape_init(fovea_device *device, const fovea_softmax_params *params, softmax_shape *out_shape)

@@ -113,6 +113,8 @@ static const char *native_matrix_refusal(const fovea_device *device, const softm
         return "max_tier";
     if (device->tier < FOVEA_TIER_MATRIX)
         return "the instruction set in use has no bf16 products (AVX512-BF16, AMX-BF16)";
+    if (shape->operands != FOVEA_OPERANDS_STORED)
+        return "its operands are bf16 as they are stored, and `operands` asks for others";
     if (shape->q.dtype != FOVEA_BF16 || shape->k.dtype != FOVEA_BF16 || shape->v.dtype != FOVEA_BF16)
         return "its operands are bf16, and q, k and v are not all stored so";
     return NULL;

@@ -4,7 +4,7 @@
 #include "cache.h"
 #include "softmax.h"
 
-enum { FIELDS = 17, WORDS = 16 };
+enum { FIELDS = 18, WORDS = 17 };
 
 /* What a tile is preferred for: kernels that meet the same roofs, under the same limits. */
 static void class_of(const fovea_device *device, const softmax_shape *shape, bool few, uint32_t fields[FIELDS])
@@ -19,6 +19,7 @@ static void class_of(const fovea_device *device, const softmax_shape *shape, boo
                                   shape->v.dtype,
                                   shape->o.dtype,
                                   shape->causal,
+                                  shape->operands,
                                   device->tier,
                                   limits->shared_memory,
                                   limits->workgroup_invocations,
@@ -32,10 +33,10 @@ static void class_of(const fovea_device *device, const softmax_shape *shape, boo
 
 static void words_of(const softmax_tile *tile, uint32_t words[WORDS])
 {
-    const uint32_t own[WORDS] = {tile->tier,     tile->lane_rows, tile->lane_cols,  tile->tm,
-                                 tile->tn,       tile->tv,        tile->chunk,      tile->subgroup_size,
-                                 tile->matrix.m, tile->matrix.n,  tile->matrix.k,   tile->v_step,
-                                 tile->v_turned, tile->q_kept,    tile->polynomial, tile->converts};
+    const uint32_t own[WORDS] = {tile->tier,     tile->lane_rows, tile->lane_cols,     tile->tm,       tile->tn,
+                                 tile->tv,       tile->chunk,     tile->subgroup_size, tile->matrix.m, tile->matrix.n,
+                                 tile->matrix.k, tile->v_step,    tile->v_turned,      tile->q_kept,   tile->polynomial,
+                                 tile->converts, tile->parts};
     memcpy(words, own, sizeof own);
 }
 

@@ -45,6 +45,14 @@ const test_case test_cases[] = {
     {"hidden_keys_top_left", CASE_TINY, 1, 2, 2, 1, 4, 40, 8, 8, MIX2, TOP_LEFT},
     {"hidden_key_tiles", CASE_QUICK, 1, 2, 1, 1, 7, 300, 16, 16, F32, TOP_LEFT},
 
+    /* operands of a matrix unit that are not what is stored */
+    {"f16_of_f32", CASE_TINY, 1, 2, 1, 1, 21, 37, 24, 24, F32, CAUSAL, .operands = FOVEA_OPERANDS_F16},
+    {"f16_of_mix2", CASE_TINY, 1, 3, 3, 1, 17, 40, 33, 20, MIX2, .shift = 1, .operands = FOVEA_OPERANDS_F16},
+    {"f16_of_bf16", CASE_QUICK, 1, 2, 1, 1, 70, 130, 64, 80, B16, .operands = FOVEA_OPERANDS_F16},
+    {"x3_of_f32", CASE_TINY, 1, 1, 1, 1, 33, 70, 40, 40, F32, .operands = FOVEA_OPERANDS_F16_X3},
+    {"x3_of_mix3", CASE_TINY, 2, 2, 1, 1, 19, 35, 5, 24, MIX3, CAUSAL, .shift = 1, .operands = FOVEA_OPERANDS_F16_X3},
+    {"x3_of_f32_128", CASE_QUICK, 1, 2, 2, 1, 66, 300, 128, 128, F32, CAUSAL, .operands = FOVEA_OPERANDS_F16_X3},
+
     /* head dims */
     {"dim_1", CASE_TINY, 1, 2, 1, 1, 9, 21, 1, 1, F32},
     {"dim_3", CASE_TINY, 1, 2, 1, 1, 9, 21, 3, 3, MIX3},
@@ -139,6 +147,10 @@ const test_case test_cases[] = {
     {"prefill_d128_f16", CASE_TIMED, 1, 8, 8, 8, 1024, 1024, 128, 128, F16, .bench = BENCH_STANDARD},
     {"prefill_d128_bf16", CASE_TIMED, 1, 8, 8, 8, 1024, 1024, 128, 128, B16, .bench = BENCH_STANDARD},
     {"prefill_d128_f16_causal_gqa", CASE_TIMED, 1, 8, 2, 2, 1024, 1024, 128, 128, F16, CAUSAL, .bench = BENCH_QUICK},
+    {"prefill_d128_f32_as_f16", CASE_TIMED, 1, 8, 8, 8, 1024, 1024, 128, 128, F32, .bench = BENCH_STANDARD,
+     .operands = FOVEA_OPERANDS_F16},
+    {"prefill_d128_f32_as_f16_x3", CASE_TIMED, 1, 8, 8, 8, 1024, 1024, 128, 128, F32, .bench = BENCH_STANDARD,
+     .operands = FOVEA_OPERANDS_F16_X3},
     {"prefill_d256_f32", CASE_TIMED, 1, 4, 4, 4, 1024, 1024, 256, 256, F32, .bench = BENCH_FULL},
     {"prefill_d256_f16", CASE_TIMED, 1, 4, 4, 4, 1024, 1024, 256, 256, F16, .bench = BENCH_STANDARD},
     {"prefill_d256_bf16", CASE_TIMED, 1, 4, 4, 4, 1024, 1024, 256, 256, B16, .bench = BENCH_FULL},

@@ -3,6 +3,8 @@
 #ifndef TESTS_CASES_H
 #define TESTS_CASES_H
 
+#include <fovea/softmax.h>
+
 #include "ref.h"
 
 /* How dear a case is: TINY runs even where kernel texts are interpreted, QUICK on every software driver in every
@@ -48,7 +50,8 @@ typedef struct test_case {
     bool no_queries, no_keys; /* the run has none */
     bool no_lse;
     case_bench bench;
-    bool every_part; /* too important to be left to one part of a divided run */
+    bool every_part;         /* too important to be left to one part of a divided run */
+    fovea_operands operands; /* of a matrix unit */
     bool scale_literal;
     float scale; /* of the descriptor */
 } test_case;

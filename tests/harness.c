@@ -147,10 +147,11 @@ static uint64_t unit_rows(const test_case *c)
 /* A CPU lists no matrices: it multiplies bf16, and attends up to 8 rows by vector code. */
 static bool multiplies(const test_case *c)
 {
+    const bool converts = c->operands != FOVEA_OPERANDS_STORED || test.operands != FOVEA_OPERANDS_STORED;
     if (test_is_cpu())
-        return all_of(c, FOVEA_BF16) && unit_rows(c) > 8;
+        return !converts && all_of(c, FOVEA_BF16) && unit_rows(c) > 8;
     for (uint32_t i = 0; i < test.info.matrix_count; i++)
-        if (all_of(c, test.info.matrices[i].operand))
+        if (converts ? test.info.matrices[i].operand == FOVEA_F16 : all_of(c, test.info.matrices[i].operand))
             return true;
     return false;
 }
@@ -280,6 +281,13 @@ static bool parse_tier(const char *value)
     return tier > FOVEA_TIER_DEFAULT;
 }
 
+static bool parse_operands(const char *value)
+{
+    const bool split = strcmp(value, "f16_x3") == 0;
+    test.operands = split ? FOVEA_OPERANDS_F16_X3 : FOVEA_OPERANDS_F16;
+    return split || strcmp(value, "f16") == 0;
+}
+
 static bool parse_part(const char *value)
 {
     char *end;
@@ -309,6 +317,8 @@ static bool parse_argument(const char *argument)
         test.planner = (uint32_t)strtoul(value, NULL, 10);
     else if ((value = value_of(argument, "tier")))
         return parse_tier(value);
+    else if ((value = value_of(argument, "operands")))
+        return parse_operands(value);
     else if ((value = value_of(argument, "seed")))
         test.seed = strtoull(value, NULL, 10);
     else

@@ -2,7 +2,7 @@
  *
  * A suite is run as
  *   test_x [device=cpu] [profile=desktop] [level=quick] [part=0/1] [validation=0] [compile=0] [planner=0] [seed=1]
- *          [dtype=bf16] [tier=matrix]
+ *          [dtype=bf16] [tier=matrix] [operands=f16]
  * Exit 0 passed, 1 failed, 77 the device is not on this machine (0 where FOVEA_TEST_TAP is set: a reader of TAP takes the
  * skip from the plan, and any other status for an error). The environment variable FOVEA_TEST_REQUIRE, a
  * list such as "lavapipe,swiftshader", makes an absent device a failure instead. */
@@ -41,8 +41,9 @@ typedef struct test_context {
     case_level level;     /* cases above it are left out */
     uint32_t part, parts; /* this process takes every parts-th group of cases, beginning with part */
     uint32_t validation, compile, planner;
-    fovea_dtype dtype; /* of q, k and v in every case; FOVEA_DTYPE_COUNT: as the case says */
-    fovea_tier tier;   /* the best one in force, which the device has; FOVEA_TIER_DEFAULT: whatever it has */
+    fovea_dtype dtype;       /* of q, k and v in every case; FOVEA_DTYPE_COUNT: as the case says */
+    fovea_tier tier;         /* the best one in force, which the device has; FOVEA_TIER_DEFAULT: whatever it has */
+    fovea_operands operands; /* in every case, where it is not STORED */
     uint64_t seed;
     fovea_device_info info;
     fovea_device_params params;               /* opens the device under test again */

@@ -105,23 +105,56 @@ uint32_t ref_visible(ref_mask mask, uint32_t seq_q, uint32_t seq_k, uint32_t i)
     return last >= (int64_t)seq_k ? seq_k : (uint32_t)last + 1;
 }
 
+/* What an operand's rounding may change a stored number by. f16 has 11 bits from SMALLEST on, below which a matrix unit may
+ * take it for 0; of two parts the low one is 2048 times as large, and drivers may round it either way. */
+#define SMALLEST 0x1p-14
+
+static double operand_error(const ref_problem *p, fovea_dtype stored, double x)
+{
+    const double size = fabs(x);
+    if (p->operand == FOVEA_F32 || (p->parts == 1 && stored == p->operand))
+        return 0.0;
+    if (p->parts == 1)
+        return size < SMALLEST ? size : 0x1p-11 * size;
+    if (size < SMALLEST / 2048)
+        return size;
+    return (size < SMALLEST ? 0x1p-10 : 0x1p-21) * size;
+}
+
+/* What products of low parts leave out. */
+static double low_size(const ref_problem *p, double x)
+{
+    return p->parts != 2 ? 0.0 : fabs(x) < SMALLEST ? fabs(x) : 0x1p-11 * fabs(x);
+}
+
+/* The most that a product of two operands differs from that of the numbers. */
+static double product_error(const ref_problem *p, double q, double k)
+{
+    const double error_q = operand_error(p, p->q.dtype, q), error_k = operand_error(p, p->k.dtype, k);
+    return error_q * fabs(k) + error_k * fabs(q) + error_q * error_k + low_size(p, q) * low_size(p, k);
+}
+
 /* Scores of the first `count` keys. Returns E, the error bound of a score. */
 static double score_keys(const row_work *w, uint32_t count)
 {
-    const uint32_t dim = w->problem->dim_qk;
+    const ref_problem *p = w->problem;
+    const uint32_t dim = p->dim_qk;
+    const double terms =
+        p->parts == 2 ? dim + dim / 8.0 + 4.0 : dim + 3.0; /* low products are added by eights at least */
     double largest = 0.0;
     for (uint32_t j = 0; j < count; j++) {
-        double sum = 0.0, size = 0.0;
+        double sum = 0.0, size = 0.0, error = 0.0;
         for (uint32_t c = 0; c < dim; c++) {
-            const double product = w->q[c] * w->k[(size_t)j * dim + c];
+            const double k = w->k[(size_t)j * dim + c], product = w->q[c] * k;
             sum += product;
             size += fabs(product);
+            error += product_error(p, w->q[c], k);
         }
-        w->score[j] = w->problem->scale * sum;
+        w->score[j] = p->scale * sum;
         if (w->score[j] != -INFINITY) /* a removed key has no error */
-            largest = fmax(largest, size);
+            largest = fmax(largest, terms * 0x1p-24 * size + error);
     }
-    return fabs(w->problem->scale) * (dim + 3.0) * 0x1p-24 * largest;
+    return fabs(p->scale) * largest;
 }
 
 typedef struct row_sums {
@@ -165,24 +198,40 @@ static double store_bound(const ref_problem *p, double value)
     return 0x1p-24 * fabs(value);
 }
 
+/* What rounding a weight and its value to operands changes their product by. A weight of 1, the largest, is 2^7 at the
+ * least when it is rounded to f16. */
+static double weighed_error(const ref_problem *p, double weight, double v)
+{
+    const double value_error = operand_error(p, p->v.dtype, v);
+    const double error = p->parts == 2 ? operand_error(p, FOVEA_F32, 0x1p7 * weight) * 0x1p-7
+                                       : unit_roundoff(p->operand, p->gpu) * weight;
+    const double lows = low_size(p, 0x1p7 * weight) * 0x1p-7 * low_size(p, v);
+    return weight * value_error + error * (fabs(v) + value_error) + lows;
+}
+
+/* Below it weights, values and results may be flushed to zero, or, in f16, be rounded to less than their precision. */
+static double smallest(const ref_problem *p)
+{
+    return p->operand != FOVEA_F16 ? 0x1p-126 : p->parts == 2 ? 0x1p-32 : 0x1p-25;
+}
+
 static void sum_values(const row_work *w, uint32_t count, const row_sums *r, double *o, double *o_bound)
 {
     const ref_problem *p = w->problem;
     const double computed = expm1(2.0 * r->error) + p->seq_k * 0x1p-24 + r->exp_error;
-    const double rounded = unit_roundoff(p->weight_dtype, p->gpu); /* in the numerator alone: sums add exact weights */
-    const double relative = computed * (1.0 + rounded) + rounded;
-    /* Below it weights, values and results may be flushed to zero, or, in f16, be rounded to less than their precision. */
-    const double smallest = p->weight_dtype == FOVEA_F16 ? 0x1p-25 : 0x1p-126;
     for (uint32_t c = 0; c < p->dim_v; c++) {
-        double sum = 0.0, size = 0.0, largest = 0.0;
+        double sum = 0.0, size = 0.0, error = 0.0,
+               largest = 0.0; /* errors of the numerator alone: sums add exact weights */
         for (uint32_t j = 0; j < count; j++) {
             const double v = w->v[(size_t)j * p->dim_v + c];
             sum += w->weight[j] * v;
             size += w->weight[j] * fabs(v);
+            error += weighed_error(p, w->weight[j], v);
             largest = fmax(largest, fabs(v));
         }
         o[c] = r->finite ? sum / r->total : NAN;
-        o_bound[c] = relative * size / r->total + store_bound(p, o[c]) + p->seq_k * smallest * (largest + 1.0);
+        const double relative = computed * size + (1.0 + computed) * error;
+        o_bound[c] = relative / r->total + store_bound(p, o[c]) + p->seq_k * smallest(p) * (largest + 1.0);
     }
 }
 

@@ -23,8 +23,9 @@ typedef struct ref_problem {
     double scale; /* as applied */
     ref_mask mask;
     fovea_dtype o_dtype;
-    fovea_dtype weight_dtype; /* what weights are rounded to before they meet values; F32: they are not */
-    bool gpu;                 /* o of f16 may be rounded either way */
+    fovea_dtype operand; /* what a matrix unit multiplies; F32: none is used */
+    uint32_t parts;      /* of an operand: 1, or 2 of f16 */
+    bool gpu;            /* o of f16 may be rounded either way */
 } ref_problem;
 
 /* Dense arrays: o and o_bound [batch, heads_q, seq_q, dim_v], lse and lse_bound [batch, heads_q, seq_q]. */

@@ -49,6 +49,8 @@ void trial_begin(trial *t, fovea_device *device, const test_case *c, uint32_t ro
     *t = (trial){.device = device, .c = *c, .seed = seed_of(c->name), .rotate = rotate};
     if (test.dtype != FOVEA_DTYPE_COUNT)
         t->c.dtypes.q = t->c.dtypes.k = t->c.dtypes.v = test.dtype;
+    if (test.operands != FOVEA_OPERANDS_STORED)
+        t->c.operands = test.operands;
     t->run_q = run_size(c->run_q, c->seq_q, c->no_queries);
     t->run_k = run_size(c->run_k, c->seq_k, c->no_keys);
     tensors_shape(t);
@@ -97,6 +99,7 @@ fovea_softmax_params trial_params(const trial *t, const trial_options *options)
                                   .cost_budget_us = options->cost_budget_us,
                                   .min_tier = asked ? options->min_tier : test_least_tier(&t->c),
                                   .split_count = options->split_count,
+                                  .operands = t->c.operands,
                                   .tile = options->tile};
 }
 
@@ -221,13 +224,15 @@ static bool may_have_run(const trial *t, const fovea_kernel_report *kernel)
     return sscanf(kernel->use, "more than %u rows", &border) != 1 || rows > border;
 }
 
-/* What the kernels of the last run round weights to: the operand type of values in the matrix tier. */
-static fovea_dtype rounded_weights(const trial *t)
+/* What the kernels of the last run multiply. */
+static void find_operand(const trial *t, fovea_dtype *out_operand, uint32_t *out_parts)
 {
-    for (uint32_t i = 0; i < t->report.kernel_count; i++)
-        if (t->report.kernels[i].tier == FOVEA_TIER_MATRIX && may_have_run(t, &t->report.kernels[i]))
-            return t->c.dtypes.v;
-    return FOVEA_F32;
+    *out_operand = FOVEA_F32, *out_parts = 1;
+    for (uint32_t i = 0; i < t->report.kernel_count; i++) {
+        const fovea_kernel_report *kernel = &t->report.kernels[i];
+        if (kernel->operand != FOVEA_F32 && may_have_run(t, kernel))
+            *out_operand = kernel->operand, *out_parts = kernel->operand_parts;
+    }
 }
 
 static void solve(trial *t)
@@ -245,7 +250,8 @@ static void solve(trial *t)
                      .scale = scale,
                      .mask = c->mask,
                      .o_dtype = c->dtypes.o,
-                     .weight_dtype = t->weights,
+                     .operand = t->operand,
+                     .parts = t->parts,
                      .gpu = !test_is_cpu()};
     ref_view *views[] = {&p.q, &p.k, &p.v};
     for (int n = TRIAL_Q; n <= TRIAL_V; n++) {
@@ -319,10 +325,13 @@ static void check_tensor(const trial *t, int tensor)
 
 void trial_check(trial *t)
 {
-    const fovea_dtype weights = rounded_weights(t);
-    if (t->expected.o && weights != t->weights)
+    fovea_dtype operand;
+    uint32_t parts;
+    find_operand(t, &operand, &parts);
+    if (t->expected.o && (operand != t->operand || parts != t->parts))
         ref_release(&t->expected);
-    t->weights = weights;
+    t->operand = operand;
+    t->parts = parts;
     if (!t->expected.o)
         solve(t);
     for (int n = 0; n < TRIAL_TENSORS; n++)

@@ -38,7 +38,8 @@ typedef struct trial {
     uint32_t run_q, run_k;
     trial_tensor tensors[TRIAL_TENSORS];
     ref_result expected;
-    fovea_dtype weights;    /* that `expected` was bounded for */
+    fovea_dtype operand;    /* of a matrix unit, that `expected` was bounded for, */
+    uint32_t parts;         /* and of how many parts */
     fovea_op_report report; /* of the last run */
 } trial;
 

@@ -40,7 +40,7 @@ enum { PANEL_KEYS_MOST = SOFTMAX_PANEL_KEYS_ID, PANEL_UNITS_MOST = SOFTMAX_PANEL
 #if defined(__AVX512F__) /* all instruction sets of the matrix tier */
 _Static_assert(FEW_ROWS == SOFTMAX_NATIVE_FEW_ROWS, "few rows");
 #endif
-_Static_assert(CONSTANT_COUNT == MATRIX_K + 1, "constant ids are not in order");
+_Static_assert(CONSTANT_COUNT == OPERAND_PARTS + 1, "constant ids are not in order");
 _Static_assert(sizeof(direct_params) == sizeof(common_params) + sizeof(output_params), "layout of parameters");
 _Static_assert(sizeof(direct_params) <= 128 && sizeof(state_params) <= 128, "parameters too large");
 

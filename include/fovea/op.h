@@ -83,7 +83,9 @@ typedef struct fovea_kernel_report {
     uint32_t tested;              /* 1: its known-answer test passed on this device */
     uint32_t cached;              /* 1: as the device's cache says; no test was run, and self_test_s is 0 */
     double self_test_s, create_s; /* seconds that its test and its creation took */
-    uint32_t reserved[8];
+    fovea_dtype operand;          /* of a matrix unit's products; f32: the kernel multiplies in float32 */
+    uint32_t operand_parts;       /* numbers of that type that make one operand: 1, or 2 */
+    uint32_t reserved[6];
 } fovea_kernel_report;
 
 /* What fovea_op_explain says, as a struct. Counts are of a run with the descriptor's maxima. */

@@ -13,6 +13,17 @@
 extern "C" {
 #endif
 
+/* What a matrix unit multiplies, where the planner uses one that can: `operand` and `operand_parts` of a report's kernels
+ * say what came of it. Other tiers multiply in float32 whatever is said here. */
+typedef enum fovea_operands {
+    FOVEA_OPERANDS_STORED = 0, /* what is stored, where q, k and v are all f16 or all bf16; else the unit is not used */
+    FOVEA_OPERANDS_F16,   /* q, k and v of any storage, each number rounded to f16. The caller's promise: those of q
+                                  and k, and the visible ones of v, are at most 65504 in size or NaN. Below 6.1e-5 they
+                                  may count as 0. */
+    FOVEA_OPERANDS_F16_X3 /* under the same promise, numbers and weights as sums of two f16, multiplied in three
+                                  products: relative errors of 2^-21 for each number, and of 2^-10 below 6.1e-5 */
+} fovea_operands;
+
 typedef struct fovea_softmax_params {
     /* Views; extents as above, dims 1 to 1024, heads_k and heads_v divide heads_q: query head h uses head
      * h / (heads_q / heads_k) of k, and likewise of v. Batch of k and v equals that of q. */
@@ -31,7 +42,8 @@ typedef struct fovea_softmax_params {
     uint32_t seq_q_max;      /* most queries of a run; 0: q's extent */
     uint32_t seq_k_max;      /* most keys of a run; 0: k's extent */
     uint32_t tile;           /* 0: the planner's choice; n: candidate n - 1 of report.tile_candidates, for all runs */
-    uint32_t reserved[16];
+    fovea_operands operands; /* of a matrix unit */
+    uint32_t reserved[15];
 } fovea_softmax_params;
 
 /* Plans and builds softmax attention for these shapes.

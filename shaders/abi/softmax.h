@@ -48,7 +48,8 @@
     C(23, POLYNOMIAL) /* of four exponentials, so many by multiply-adds */                    \
     C(24, MATRIX_M)   /* a product is m x k by k x n */                                       \
     C(25, MATRIX_N)                                                                           \
-    C(26, MATRIX_K)
+    C(26, MATRIX_K)                                                                           \
+    C(27, OPERAND_PARTS) /* of an operand: 1, or 2 of f16, a high and a low one, that make a float32 */
 /* Constant 31 of every kernel is its local size x, which fv_kernel_desc.invocations says: SPIR-V takes it so. */
 #define SOFTMAX_INVOCATIONS_ID 31
 /* Of native kernels in the matrix tier, which pack keys and values; 0 elsewhere: the most keys of a run, and the most units
@@ -135,12 +136,12 @@
 /* The matrix tier. A workgroup is LANE_ROWS x LANE_COLS subgroups; a subgroup owns TM rows by TN keys of S and TM rows by
  * TV columns of O as matrices of m x n sums; k is the depth of a product:
  *   tm a multiple of m; tn and tv of n and of 8; chunk, v_step and the keys of a tile of k and of 8.
- * Shared memory, in eights of 16 bytes (rows are padded by one):
+ * Shared memory, in eights of 16 bytes (rows are padded by one), q, k and v once for each part of an operand:
  *   q[ROWS][chunk / 8] (not with Q_KEPT), k[KEYS][chunk / 8], v[V_STEP][COLS / 8] or, turned, v[COLS][V_STEP / 8],
  *   places[m * n] (floats); before and after the walk over keys q, k and v hold Q, sums of rows or a matrix of each
  *   subgroup instead.
- * Beside it the weights P[ROWS][KEYS / 8] (not where they become operands in registers), tops[ROWS] and flags[4], each of a multiple
- * of 16 bytes. */
+ * Beside it the weights P[ROWS][KEYS / 8], again of each part (not where they become operands in registers), tops[ROWS]
+ * and flags[4], each of a multiple of 16 bytes. */
 #define SOFTMAX_MATRIX_SLOTS(eights, lanes) (((eights) + (lanes) - 1u) / (lanes))
 #define SOFTMAX_MATRIX_Q(rows, chunk, q_kept) ((q_kept) != 0u ? 0u : (rows) * ((chunk) / 8u + 1u))
 #define SOFTMAX_MATRIX_K(keys, chunk) ((keys) * ((chunk) / 8u + 1u))
@@ -149,15 +150,15 @@
 #define SOFTMAX_MATRIX_LOOP(rows, keys, cols, chunk, v_step, v_turned, q_kept)                 \
     (SOFTMAX_MATRIX_Q(rows, chunk, q_kept) + SOFTMAX_MATRIX_K(keys, chunk) +                   \
      SOFTMAX_MATRIX_V(cols, v_step, v_turned))
-#define SOFTMAX_MATRIX_STAGE(rows, keys, cols, chunk, v_step, v_turned, q_kept)                \
-    (SOFTMAX_MATRIX_LOOP(rows, keys, cols, chunk, v_step, v_turned, q_kept) >                  \
-             (rows) * ((chunk) / 8u + 1u)                                                      \
-         ? SOFTMAX_MATRIX_LOOP(rows, keys, cols, chunk, v_step, v_turned, q_kept)              \
-         : (rows) * ((chunk) / 8u + 1u))
-#define SOFTMAX_MATRIX_WEIGHTS(rows, keys) (2u * (rows) * ((keys) / 8u + 1u)) /* fours of 8 bytes */
-#define SOFTMAX_MATRIX_SHARED_BYTES(rows, keys, cols, chunk, v_step, v_turned, q_kept, m, n, converted) \
-    (16u * (SOFTMAX_MATRIX_STAGE(rows, keys, cols, chunk, v_step, v_turned, q_kept) + (m) * (n) / 4u) + \
-     8u * ((converted) ? 1u : SOFTMAX_MATRIX_WEIGHTS(rows, keys)) + 4u * ((rows) + 4u))
+#define SOFTMAX_MATRIX_STAGE(rows, keys, cols, chunk, v_step, v_turned, q_kept, parts)         \
+    ((parts) * (SOFTMAX_MATRIX_LOOP(rows, keys, cols, chunk, v_step, v_turned, q_kept) >       \
+                        (rows) * ((chunk) / 8u + 1u)                                           \
+                    ? SOFTMAX_MATRIX_LOOP(rows, keys, cols, chunk, v_step, v_turned, q_kept)   \
+                    : (rows) * ((chunk) / 8u + 1u)))
+#define SOFTMAX_MATRIX_WEIGHTS(rows, keys, parts) ((parts) * 2u * (rows) * ((keys) / 8u + 1u)) /* fours of 8 bytes */
+#define SOFTMAX_MATRIX_SHARED_BYTES(rows, keys, cols, chunk, v_step, v_turned, q_kept, m, n, converted, parts) \
+    (16u * (SOFTMAX_MATRIX_STAGE(rows, keys, cols, chunk, v_step, v_turned, q_kept, parts) + (m) * (n) / 4u) + \
+     8u * ((converted) ? 1u : SOFTMAX_MATRIX_WEIGHTS(rows, keys, parts)) + 4u * ((rows) + 4u))
 
 /* Shared by softmax_direct and softmax_state.
  * Row r of a unit: query r / group, head unit_head * group + r % group. A unit is one (batch, unit_head), the query

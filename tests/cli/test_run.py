@@ -116,7 +116,8 @@ class Results(RunTest):
         values = self.arrays()
         for description in ({"cost_budget_us": 1}, {"cost_budget_us": "unbounded"}, {"min_tier": "portable"},
                             {"min_tier": "default"}, {"seq_q_max": 33, "seq_k_max": 50, "seq_q": "maximum"},
-                            {"split_count": 2}, {"tile": 1}):
+                            {"split_count": 2}, {"tile": 1}, {"operands": "stored"}, {"operands": "f16"},
+                            {"operands": "f16_x3"}):
             self.check(values, description)
 
     def test_format_versions(self):
@@ -229,6 +230,7 @@ class Refusals(RunTest):
             "causal_top_left": ["[]", "1e9"],
             "cost_budget_us": ["-1", "1.5", "4294967296", "99999999999999999999", '"maximum"', "true", "null"],
             "min_tier": ['"fast"', "1", "null", '"Matrix"', '""'],
+            "operands": ['"f32"', "0", "null"],
             "split_count": ["-1", "0.25", "4294967296", '"unbounded"', "false"],
             "seq_q_max": ['"maximum"', "-2", "1e10"],
             "seq_k_max": ["[1]", "-0.5"],

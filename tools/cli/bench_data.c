@@ -25,7 +25,8 @@ static ref_view dense(const unsigned char *data, fovea_dtype dtype, uint32_t hea
     return (ref_view){data, dtype, heads * seq * dim, seq * dim, dim};
 }
 
-static ref_problem problem_of(const test_case *c, unsigned char *const data[FOVEA_O + 1], bool gpu, fovea_tier tier)
+static ref_problem problem_of(const test_case *c, unsigned char *const data[FOVEA_O + 1], bool gpu,
+                              const fovea_kernel_report *kernel)
 {
     return (ref_problem){.batch = c->batch,
                          .heads_q = c->heads_q,
@@ -41,7 +42,8 @@ static ref_problem problem_of(const test_case *c, unsigned char *const data[FOVE
                          .scale = 1.0 / sqrt(c->dim_qk),
                          .mask = c->mask,
                          .o_dtype = c->dtypes.o,
-                         .weight_dtype = tier == FOVEA_TIER_MATRIX ? c->dtypes.v : FOVEA_F32,
+                         .operand = kernel->operand,
+                         .parts = kernel->operand_parts,
                          .gpu = gpu};
 }
 
@@ -65,7 +67,7 @@ static void compare_row(const ref_problem *p, const unsigned char *o, const ref_
 
 bool bench_check(const test_case *c, unsigned char *const data[FOVEA_O + 1], bool gpu, bench_result *result)
 {
-    const ref_problem problem = problem_of(c, data, gpu, bench_kernel(result)->tier);
+    const ref_problem problem = problem_of(c, data, gpu, bench_kernel(result));
     const uint64_t rows = (uint64_t)c->batch * c->heads_q * c->seq_q;
     const uint64_t count = rows < ROWS_CHECKED ? rows : ROWS_CHECKED;
     double *o = calloc((size_t)c->dim_v * 2, sizeof *o);

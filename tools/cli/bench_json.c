@@ -190,6 +190,8 @@ static void put_kernel(json_t *object, const bench_result *result)
     const fovea_kernel_report *kernel = bench_kernel(result);
     put_text(object, "kernel", kernel->name);
     put_text(object, "kernel_tier", fovea_tier_name(kernel->tier));
+    put_text(object, "operand", fovea_dtype_name(kernel->operand));
+    put_count(object, "operand_parts", kernel->operand_parts);
     json_object_set_new(object, "tile", json_sprintf("%ux%u", kernel->rows, kernel->keys));
     put_count(object, "tile_index", kernel->tile);
     put_count(object, "splits", result->report.split_count);

@@ -37,11 +37,14 @@ static bool on_matrices(const bench_result *result)
 
 double bench_peak(const bench_result *result)
 {
-    static const fovea_rate peaks[2][FOVEA_DTYPE_COUNT] = {
-        {[FOVEA_F32] = FOVEA_RATE_FMA_F32, [FOVEA_F16] = FOVEA_RATE_FMA_F16, [FOVEA_BF16] = FOVEA_RATE_FMA_BF16},
-        {[FOVEA_F32] = FOVEA_RATE_FMA_F32, [FOVEA_F16] = FOVEA_RATE_MATRIX_F16, [FOVEA_BF16] = FOVEA_RATE_MATRIX_BF16},
-    };
-    return result->device->rates[peaks[on_matrices(result)][result->c->dtypes.k]];
+    static const fovea_rate fma[FOVEA_DTYPE_COUNT] = {
+        [FOVEA_F32] = FOVEA_RATE_FMA_F32, [FOVEA_F16] = FOVEA_RATE_FMA_F16, [FOVEA_BF16] = FOVEA_RATE_FMA_BF16};
+    const fovea_kernel_report *kernel = bench_kernel(result);
+    const double *rates = result->device->rates;
+    if (!on_matrices(result))
+        return rates[fma[result->c->dtypes.k]];
+    const double matrix = rates[kernel->operand == FOVEA_BF16 ? FOVEA_RATE_MATRIX_BF16 : FOVEA_RATE_MATRIX_F16];
+    return kernel->operand_parts == 2 ? matrix / 3.0 : matrix; /* three products for one */
 }
 
 double bench_attainable(const bench_result *result, const char **out_bound)

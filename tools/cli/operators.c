@@ -11,6 +11,9 @@ static const key_name tier_names[] = {
     {"default", FOVEA_TIER_DEFAULT}, {"portable", FOVEA_TIER_PORTABLE}, {"subgroup", FOVEA_TIER_SUBGROUP},
     {"matrix", FOVEA_TIER_MATRIX},   {NULL, 0},
 };
+
+static const key_name operands_names[] = {
+    {"stored", FOVEA_OPERANDS_STORED}, {"f16", FOVEA_OPERANDS_F16}, {"f16_x3", FOVEA_OPERANDS_F16_X3}, {NULL, 0}};
 static const key_name dtype_names[] = {
     {"f32", FOVEA_F32 + 1}, {"f16", FOVEA_F16 + 1}, {"bf16", FOVEA_BF16 + 1}, {NULL, 0}};
 static const key_name layout_names[] = {{"bhsd", LAYOUT_BHSD}, {"bshd", LAYOUT_BSHD}, {NULL, 0}};
@@ -38,6 +41,8 @@ static const key_row softmax_keys[] = {
     {"cost_budget_us", KEY_COUNT, SOFTMAX(cost_budget_us), "0", unbounded_names,
      "most estimated device time of one dispatch; 0 is 50,000; results do not depend on it"},
     {"min_tier", KEY_CHOICE, SOFTMAX(min_tier), "\"default\"", tier_names, "unsupported below this tier"},
+    {"operands", KEY_CHOICE, SOFTMAX(operands), "\"stored\"", operands_names,
+     "what a matrix unit multiplies; f16 and f16_x3 (two f16 for a number) for inputs of at most 65504 in size"},
     {"split_count", KEY_COUNT, SOFTMAX(split_count), "0", NULL,
      "parallel splits over keys; 0 is the planner's rule"},
     {"seq_q_max", KEY_COUNT, SOFTMAX(seq_q_max), "0", NULL, "most queries of a run; 0 is q's extent"},

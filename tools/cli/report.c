@@ -45,6 +45,8 @@ static const value_row kernel_rows[] = {
     KERNEL(VALUE_U32, tile),
     KERNEL(VALUE_U32, rows),
     KERNEL(VALUE_U32, keys),
+    KERNEL(VALUE_DTYPE, operand),
+    KERNEL(VALUE_U32, operand_parts),
     KERNEL(VALUE_U32, invocations),
     KERNEL(VALUE_U32, shared_memory),
     KERNEL(VALUE_KNOWN, registers),

@@ -61,6 +61,11 @@ static json_t *row_value(const value_row *row, const void *base)
         memcpy(&tier, member, sizeof tier);
         return json_string(fovea_tier_name(tier));
     }
+    case VALUE_DTYPE: {
+        fovea_dtype dtype;
+        memcpy(&dtype, member, sizeof dtype);
+        return json_string(fovea_dtype_name(dtype));
+    }
     case VALUE_REAL: {
         double real;
         memcpy(&real, member, sizeof real);

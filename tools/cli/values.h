@@ -16,7 +16,8 @@ typedef enum value_kind {
     VALUE_REAL,  /* double */
     VALUE_TEXT,  /* char array */
     VALUE_LINES, /* char array of lines, written as an array of strings */
-    VALUE_TIER   /* fovea_tier */
+    VALUE_TIER,  /* fovea_tier */
+    VALUE_DTYPE  /* fovea_dtype */
 } value_kind;
 
 typedef struct value_row {

@@ -43,6 +43,13 @@ MATRIX_TILES = [('softmax_direct', 64, 64, (4, 2, 32, 32, 32, 64, 64, 1, 1)),
                 ('softmax_direct', 256, 256, (2, 4, 32, 16, 64, 64, 16, 1, 0)),
                 ('softmax_direct', 512, 512, (2, 4, 16, 16, 128, 64, 16, 1, 0)),
                 ('softmax_direct', 576, 512, (2, 4, 16, 16, 128, 64, 16, 1, 0))]
+# The same where float32 is multiplied as f16, and as two parts of f16.
+CONVERTED_TILES = [(1, 64, 64, (8, 1, 16, 64, 64, 64, 64, 1, 1)),
+                   (1, 128, 128, (4, 1, 16, 16, 128, 128, 16, 1, 1)),
+                   (1, 576, 512, (2, 4, 16, 16, 128, 64, 16, 1, 0)),
+                   (2, 64, 64, (4, 1, 16, 32, 64, 64, 32, 1, 1)),
+                   (2, 128, 128, (4, 2, 16, 32, 64, 64, 16, 0, 0)),
+                   (2, 576, 512, (2, 2, 16, 32, 128, 32, 16, 0, 0))]
 BINDINGS = {'softmax_direct': 5, 'softmax_state': 4, 'measure_matrix': 2}
 STATISTICS = {'VGPRs': 'registers', 'Spilled VGPRs': 'spills', 'Scratch size': 'scratch', 'LDS size': 'shared',
               'Subgroups per SIMD': 'waves', 'Code size': 'code'}
@@ -53,10 +60,10 @@ MULTIPLY_ADD = re.compile(r'\bv_(?:dual_)?(?:pk_)?(?:fma|fmac|mac|mad|fmaak|fmam
 MATRIX_MULTIPLY_ADD = re.compile(r'\bv_wmma_f32')
 
 
-def matrix_constants(dim_qk, dim_v, tile, dtype, subgroup):
+def matrix_constants(dim_qk, dim_v, tile, dtype, parts, subgroup):
     rows, cols, tm, tn, tv, chunk, v_step, v_turned, q_kept = tile
     values = [rows, cols, tm, tn, tv, chunk, dim_qk, dim_v, dtype, dtype, dtype, dtype, 1, 1, 1, 1, 0, 1, subgroup,
-              cols * 16, v_step, v_turned, q_kept, 0, 16, 16, 16]
+              cols * 16, v_step, v_turned, q_kept, 0, 16, 16, 16, parts]
     return {**dict(enumerate(values)), 31: rows * cols * subgroup}
 
 
@@ -85,8 +92,13 @@ def innermost(code):
 
 
 def softmax_matrices():
-    return [(kernel, 'f16', ' dims %d %d' % (dim_qk, dim_v), 'navi31', 32, matrix_constants(dim_qk, dim_v, tile, 1, 32))
-            for kernel, dim_qk, dim_v, tile in MATRIX_TILES]
+    stored = [(kernel, 'f16', ' dims %d %d' % (dim_qk, dim_v), 'navi31', 32,
+               matrix_constants(dim_qk, dim_v, tile, DTYPES['f16'], 1, 32))
+              for kernel, dim_qk, dim_v, tile in MATRIX_TILES]
+    converted = [('softmax_direct', 'f16', ' dims %d %d of f32%s' % (dim_qk, dim_v, ' x3' if parts == 2 else ''),
+                  'navi31', 32, matrix_constants(dim_qk, dim_v, tile, DTYPES['f32'], parts, 32))
+                 for parts, dim_qk, dim_v, tile in CONVERTED_TILES]
+    return stored + converted
 
 
 def inner_loops(code):
