@@ -14,6 +14,7 @@ typedef struct softmax_micro_tile {
 } softmax_micro_tile;
 
 typedef struct softmax_preference {
+    const char *measured_on;                             /* device and driver; NULL: on none */
     bool few_rows;                                       /* for runs of few rows alone */
     fovea_device_kind kind;                              /* OTHER: any */
     uint32_t subgroup_most;                              /* for devices whose subgroups are no larger; 0: any */
@@ -24,6 +25,7 @@ typedef struct softmax_preference {
 
 /* How a workgroup of the matrix tier is laid out. */
 typedef struct softmax_matrix_layout {
+    const char *measured_on;       /* device and driver; NULL: on none, the planner's estimate alone orders them */
     uint32_t lane_rows, lane_cols; /* subgroups along rows; along keys of S and columns of O */
     uint32_t rows;                 /* of a subgroup, at least one matrix */
     uint32_t keys;                 /* of a tile, at most */
