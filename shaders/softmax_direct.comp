@@ -44,8 +44,8 @@ KERNEL_BODY(softmax_direct, BUFFERS, PARAMS, SHARED)
     PRIVATE(float4, acc, MICRO_M * COL_GROUPS, 16);
     PRIVATE(float, row_max, MICRO_M, 8);
     PRIVATE(float, row_sum, MICRO_M, 8);
-    const uint first_tile = PARAM(tile_begin);
-    const uint end_tile = MINU(PARAM(tile_end), list_end(CTX_IN row0));
+    const uint first_tile = list_begin(CTX_IN row0) + PARAM(tile_begin);
+    const uint end_tile = MINU(list_begin(CTX_IN row0) + PARAM(tile_end), list_end(CTX_IN row0));
     UNROLL for (uint m = 0u; m < MICRO_M; m++) {
         row_max[m] = NEG_MAX;
         row_sum[m] = 0.0f;

@@ -51,8 +51,8 @@ float shared_sum(uint row)
 KERNEL_BODY(softmax_direct, BUFFERS, PARAMS, SHARED)
 {
 #include "include/softmax_item.inc"
-    const uint first_tile = PARAM(tile_begin);
-    const uint end_tile = MINU(PARAM(tile_end), list_end(row0));
+    const uint first_tile = list_begin(row0) + PARAM(tile_begin);
+    const uint end_tile = MINU(list_begin(row0) + PARAM(tile_end), list_end(row0));
 #include "include/softmax_matrix_begin.inc"
 #include "include/softmax_matrix_core.inc"
 #include "include/softmax_matrix_end.inc"

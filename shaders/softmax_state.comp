@@ -59,7 +59,7 @@ KERNEL_BODY(softmax_state, BUFFERS, PARAMS, SHARED)
     const uint state_acc = PARAM(state_offset) + slot * SOFTMAX_STATE_FLOATS(ROWS, COLS, 1u);
     const uint state_max = state_acc + ROWS * COLS;
     const uint state_sum = state_max + ROWS;
-    const uint split_first = slot % PARAM(splits) * PARAM(split_tiles);
+    const uint split_first = list_begin(CTX_IN row0) + slot % PARAM(splits) * PARAM(split_tiles);
     const uint split_end = MINU(split_first + PARAM(split_tiles), split_first + PARAM(tile_end));
     const uint first_tile = split_first + PARAM(tile_begin);
     const uint end_tile = MINU(split_end, list_end(CTX_IN row0));

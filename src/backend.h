@@ -18,7 +18,7 @@
 enum {
     FV_BINDINGS_MAX = 8,
     FV_MATRICES_MAX = FOVEA_MATRICES_MAX,
-    FV_CONSTANTS_MAX = 32,
+    FV_CONSTANTS_MAX = 40,
     FV_PARAMETERS_MAX = 32, /* 32-bit words: the 128 bytes that every Vulkan device has */
     FV_STAMPS_OWN = 2,      /* time stamps of the library itself, behind the caller's */
     FV_STAMPS_MAX = FOVEA_STAMPS + FV_STAMPS_OWN,

@@ -17,8 +17,9 @@ typedef struct softmax_shape {
     uint32_t units;            /* batch * heads / group */
     uint32_t seq_q_max, seq_k_max;
     bool causal, top_left, lse_wanted;
-    float scale_log2; /* scale * log2(e) */
-    double budget_s;  /* of one dispatch; HUGE_VAL: none */
+    uint32_t left, right; /* of a query's position, keys that it sees; or FOVEA_UNBOUNDED */
+    float scale_log2;     /* scale * log2(e) */
+    double budget_s;      /* of one dispatch; HUGE_VAL: none */
     uint32_t split_count;
     fovea_tier min_tier;
     uint32_t tile; /* 0: the planner's choice */
@@ -148,6 +149,14 @@ uint32_t softmax_slots(const fovea_device *device, const softmax_shape *shape, c
 
 /* Bytes of one state slot. */
 uint64_t softmax_slot_bytes(const softmax_tile *tile);
+
+/* The keys begin to end - 1; none where that is no range. */
+typedef struct softmax_range {
+    uint64_t begin, end;
+} softmax_range;
+
+/* What a query sees in a run of these sizes. */
+softmax_range softmax_visible(const softmax_shape *shape, uint32_t seq_q, uint32_t seq_k, uint64_t query);
 
 /* Visible key tiles over all row tiles of one unit and column block. */
 typedef struct softmax_visits {

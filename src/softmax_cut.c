@@ -98,6 +98,17 @@ uint32_t softmax_tiles_most(const fovea_device *device, const softmax_shape *sha
     return limit > fixed ? (limit - fixed) / each : 0;
 }
 
+/* Key tiles in the longest list. */
+static uint32_t longest_list(const softmax_shape *shape, const softmax_tile *tile, uint32_t seq_k)
+{
+    const uint64_t keys = softmax_keys(tile), all = fv_divide_up(seq_k, keys);
+    if (shape->left == FOVEA_UNBOUNDED || shape->right == FOVEA_UNBOUNDED)
+        return (uint32_t)all;
+    const uint64_t queries = fv_divide_up(softmax_rows(tile) - 1, shape->group) + 1;
+    const uint64_t seen = queries + shape->left + shape->right;
+    return (uint32_t)fv_min(all, (seen + 2 * keys - 2) / keys); /* the first tile may hold one of them */
+}
+
 softmax_cut softmax_cut_make(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile,
                              uint32_t seq_q, uint32_t seq_k)
 {
@@ -105,7 +116,7 @@ softmax_cut softmax_cut_make(const fovea_device *device, const softmax_shape *sh
     softmax_cut cut = {
         .rows = (uint64_t)seq_q * shape->group,
         .blocks = (uint32_t)fv_divide_up(shape->dim_v, softmax_cols(tile)),
-        .key_tiles = (uint32_t)fv_divide_up(seq_k, softmax_keys(tile)),
+        .key_tiles = longest_list(shape, tile, seq_k),
     };
     cut.row_tiles = fv_divide_up(cut.rows, softmax_rows(tile));
     cut.items = shape->units * cut.blocks * cut.row_tiles;
@@ -127,6 +138,15 @@ softmax_cut softmax_cut_make(const fovea_device *device, const softmax_shape *sh
     return cut;
 }
 
+softmax_range softmax_visible(const softmax_shape *shape, uint32_t seq_q, uint32_t seq_k, uint64_t query)
+{
+    const int64_t position = (int64_t)query + (shape->top_left ? 0 : (int64_t)seq_k - seq_q);
+    const int64_t begin = shape->left == FOVEA_UNBOUNDED ? 0 : position - shape->left;
+    const int64_t end = shape->right == FOVEA_UNBOUNDED ? seq_k : position + shape->right + 1;
+    return (softmax_range){begin < 0 ? 0 : (uint64_t)begin, end < 0 ? 0 : fv_min((uint64_t)end, seq_k)};
+}
+
+/* Sum over queries i of the keys j <= i + diagonal. */
 /* Sum over queries i of the keys j <= i + diagonal. */
 static uint64_t visible_pairs(uint32_t seq_q, uint32_t seq_k, int64_t diagonal)
 {
@@ -141,26 +161,36 @@ static uint64_t visible_pairs(uint32_t seq_q, uint32_t seq_k, int64_t diagonal)
     return ramp + ((uint64_t)last - ramp_end) * seq_k;
 }
 
+/* Of all queries, each in one row. */
+static uint64_t count_pairs(const softmax_shape *shape, uint32_t seq_q, uint32_t seq_k)
+{
+    const int64_t diagonal = shape->top_left ? 0 : (int64_t)seq_k - seq_q;
+    const uint64_t up_to_right = shape->right == FOVEA_UNBOUNDED ? (uint64_t)seq_q * seq_k
+                                                                 : visible_pairs(seq_q, seq_k, diagonal + shape->right);
+    if (shape->left == FOVEA_UNBOUNDED)
+        return up_to_right;
+    return up_to_right - fv_min(up_to_right, visible_pairs(seq_q, seq_k, diagonal - shape->left - 1));
+}
+
 softmax_visits softmax_count_visits(const softmax_shape *shape, const softmax_tile *tile, uint32_t seq_q,
                                     uint32_t seq_k)
 {
     const uint64_t rows = (uint64_t)seq_q * shape->group, tile_rows = softmax_rows(tile), keys = softmax_keys(tile);
     const uint64_t row_tiles = fv_divide_up(rows, tile_rows), key_tiles = fv_divide_up(seq_k, keys);
-    softmax_visits visits = {.total = row_tiles * key_tiles};
-    if (!shape->causal) {
+    softmax_visits visits = {.total = row_tiles * key_tiles, .pairs = shape->group * count_pairs(shape, seq_q, seq_k)};
+    if (shape->left == FOVEA_UNBOUNDED && shape->right == FOVEA_UNBOUNDED) {
         visits.visited = visits.total;
         visits.full = row_tiles * (seq_k / keys);
-        visits.pairs = rows * seq_k;
         return visits;
     }
-    const int64_t diagonal = shape->top_left ? 0 : (int64_t)seq_k - seq_q;
     for (uint64_t t = 0; t < row_tiles; t++) {
-        const int64_t first = (int64_t)(t * tile_rows / shape->group);
-        const int64_t last = (int64_t)((fv_min(rows, (t + 1) * tile_rows) - 1) / shape->group);
-        const int64_t seen_by_first = first + diagonal + 1, seen_by_last = last + diagonal + 1;
-        visits.visited += seen_by_last <= 0 ? 0 : fv_divide_up(fv_min(seq_k, (uint64_t)seen_by_last), keys);
-        visits.full += seen_by_first <= 0 ? 0 : fv_min(seq_k, (uint64_t)seen_by_first) / keys;
+        const uint64_t last_row = fv_min(rows, (t + 1) * tile_rows) - 1;
+        const softmax_range first = softmax_visible(shape, seq_q, seq_k, t * tile_rows / shape->group);
+        const softmax_range last = softmax_visible(shape, seq_q, seq_k, last_row / shape->group);
+        const uint64_t begin = first.begin / keys, end = fv_divide_up(last.end, keys);
+        const uint64_t full_begin = fv_divide_up(last.begin, keys), full_end = first.end / keys;
+        visits.visited += end > begin ? end - begin : 0;
+        visits.full += full_end > full_begin ? full_end - full_begin : 0;
     }
-    visits.pairs = shape->group * visible_pairs(seq_q, seq_k, diagonal);
     return visits;
 }

@@ -101,6 +101,8 @@ static void fill_constants(const softmax_shape *shape, const softmax_tile *tile,
     constants[CONSTANT_MATRIX_N] = tile->matrix.n;
     constants[CONSTANT_MATRIX_K] = tile->matrix.k;
     constants[CONSTANT_OPERAND_PARTS] = tile->parts;
+    constants[CONSTANT_LEFT] = shape->left;
+    constants[CONSTANT_RIGHT] = shape->right;
     constants[SOFTMAX_INVOCATIONS_ID] = desc->invocations;
     desc->constant_count = FV_CONSTANTS_MAX;
 }
@@ -125,11 +127,11 @@ static const char *module_name(const kernel_row *row, const softmax_tile *tile)
 
 static void forget_inputs(fv_kernel_desc *desc)
 {
-    static const uint8_t unused[] = {CONSTANT_CHUNK,        CONSTANT_DIM_QK,   CONSTANT_Q_DTYPE,  CONSTANT_K_DTYPE,
-                                     CONSTANT_V_DTYPE,      CONSTANT_Q_WIDE,   CONSTANT_K_WIDE,   CONSTANT_V_WIDE,
-                                     CONSTANT_SUBGROUP,     CONSTANT_V_STEP,   CONSTANT_V_TURNED, CONSTANT_Q_KEPT,
-                                     CONSTANT_POLYNOMIAL,   CONSTANT_MATRIX_M, CONSTANT_MATRIX_N, CONSTANT_MATRIX_K,
-                                     CONSTANT_OPERAND_PARTS};
+    static const uint8_t unused[] = {CONSTANT_CHUNK,         CONSTANT_DIM_QK,   CONSTANT_Q_DTYPE,  CONSTANT_K_DTYPE,
+                                     CONSTANT_V_DTYPE,       CONSTANT_Q_WIDE,   CONSTANT_K_WIDE,   CONSTANT_V_WIDE,
+                                     CONSTANT_SUBGROUP,      CONSTANT_V_STEP,   CONSTANT_V_TURNED, CONSTANT_Q_KEPT,
+                                     CONSTANT_POLYNOMIAL,    CONSTANT_MATRIX_M, CONSTANT_MATRIX_N, CONSTANT_MATRIX_K,
+                                     CONSTANT_OPERAND_PARTS, CONSTANT_LEFT,     CONSTANT_RIGHT};
     for (uint32_t i = 0; i < sizeof unused / sizeof unused[0]; i++)
         desc->constants[unused[i]] = 0;
 }

@@ -123,9 +123,9 @@ void softmax_fill_report(softmax_op *op, double create_s)
     report->exponentials = pairs;
     if (!device->driver->caps.native)
         report->shared_bytes = report->tiles_visited * shared_bytes_per_tile(shape, &variant->tile);
-    const int64_t seen = shape->causal && shape->top_left ? (int64_t)fv_min(shape->seq_q_max, shape->seq_k_max)
-                                                          : (int64_t)shape->seq_k_max;
-    report->bytes = algorithmic_bytes(shape, (uint64_t)seen);
+    const softmax_range first = softmax_visible(shape, shape->seq_q_max, shape->seq_k_max, 0);
+    const softmax_range last = softmax_visible(shape, shape->seq_q_max, shape->seq_k_max, shape->seq_q_max - 1);
+    report->bytes = algorithmic_bytes(shape, last.end > first.begin ? last.end - first.begin : 0);
     report->workspace_size = op->base.workspace_size;
     report->assumed_flops_per_s = device->driver->caps.assumed_flops_per_s;
     report->estimated_s = (double)report->flops / report->assumed_flops_per_s;

@@ -137,8 +137,11 @@ static fovea_status check_options(fv_host *host, const fovea_softmax_params *par
     fv_require(host, fv_all_zero(params->reserved, sizeof params->reserved), FOVEA_INVALID,
                "softmax: a reserved word is not zero");
     fv_require(host, isfinite(params->scale), FOVEA_INVALID, "softmax: scale is not finite");
-    fv_require(host, params->causal || !params->causal_top_left, FOVEA_INVALID,
-               "softmax: causal_top_left is set without causal");
+    fv_require(host, params->causal || params->window || !params->causal_top_left, FOVEA_INVALID,
+               "softmax: causal_top_left is set without causal or window");
+    fv_require(host, params->window || (params->window_left == 0 && params->window_right == 0), FOVEA_INVALID,
+               "softmax: window_left = %u and window_right = %u without window", params->window_left,
+               params->window_right);
     fv_require(host, params->min_tier <= FOVEA_TIER_MATRIX, FOVEA_INVALID, "softmax: min_tier = %u is no fovea_tier",
                (unsigned)params->min_tier);
     fv_require(host, params->operands <= FOVEA_OPERANDS_F16_X3, FOVEA_INVALID,
@@ -151,6 +154,13 @@ static fovea_status check_options(fv_host *host, const fovea_softmax_params *par
                params->seq_k_max, (unsigned long long)shape->k.extents[2]);
 fail:
     return status;
+}
+
+/* A border further away than any key is none. */
+static uint32_t border(const softmax_shape *shape, bool given, uint32_t distance)
+{
+    const uint64_t furthest = (uint64_t)shape->seq_q_max + shape->seq_k_max;
+    return given && distance < furthest ? distance : FOVEA_UNBOUNDED;
 }
 
 static void derive(const fovea_softmax_params *params, softmax_shape *shape)
@@ -168,6 +178,8 @@ static void derive(const fovea_softmax_params *params, softmax_shape *shape)
     shape->seq_k_max = params->seq_k_max ? params->seq_k_max : (uint32_t)shape->k.extents[2];
     shape->causal = params->causal != 0;
     shape->top_left = params->causal_top_left != 0;
+    shape->left = border(shape, params->window != 0, params->window_left);
+    shape->right = shape->causal ? 0 : border(shape, params->window != 0, params->window_right);
     const bool literal = params->scale_literal || params->scale != 0.0f;
     const double scale = literal ? (double)params->scale : 1.0 / sqrt((double)shape->dim_qk);
     shape->scale_log2 = (float)(scale * log2_e);
@@ -191,6 +203,9 @@ fovea_status softmax_shape_init(fovea_device *device, const fovea_softmax_params
     derive(params, &shape);
     fv_require(host, isfinite(shape.scale_log2), FOVEA_INVALID, "softmax: scale = %g is too large",
                (double)params->scale);
+    fv_require(host, !params->window || 2 * ((uint64_t)shape.seq_q_max + shape.seq_k_max) <= INT32_MAX,
+               FOVEA_UNSUPPORTED, "softmax: a window over %u queries and %u keys; together at most 2^30 - 1",
+               shape.seq_q_max, shape.seq_k_max);
     fv_require(host, (uint64_t)shape.seq_q_max * shape.group <= INT32_MAX, FOVEA_UNSUPPORTED,
                "softmax: seq_q_max * query heads of a key head = %llu; at most 2^31 - 1",
                (unsigned long long)shape.seq_q_max * shape.group);

@@ -14,8 +14,9 @@
 #define MIX5 {FOVEA_F16, FOVEA_F32, FOVEA_BF16, FOVEA_F32}
 /* clang-format on */
 
-#define CAUSAL   .mask = REF_CAUSAL
-#define TOP_LEFT .mask = REF_CAUSAL_TOP_LEFT
+#define CAUSAL                .mask = REF_CAUSAL
+#define WINDOW(before, after) .window = {.given = true, .left = (before), .right = (after)}
+#define TOP_LEFT              .mask = REF_CAUSAL_TOP_LEFT
 
 /* name, level, batch, heads of q k v, seq q k, dims qk v, dtypes */
 const test_case test_cases[] = {
@@ -44,6 +45,24 @@ const test_case test_cases[] = {
     {"empty_row_tiles", CASE_QUICK, 1, 2, 1, 1, 150, 3, 16, 16, F32, CAUSAL},
     {"hidden_keys_top_left", CASE_TINY, 1, 2, 2, 1, 4, 40, 8, 8, MIX2, TOP_LEFT},
     {"hidden_key_tiles", CASE_QUICK, 1, 2, 1, 1, 7, 300, 16, 16, F32, TOP_LEFT},
+
+    /* windows */
+    {"window", CASE_TINY, 1, 2, 1, 1, 33, 61, 8, 8, F32, WINDOW(9, 4)},
+    {"window_of_one", CASE_TINY, 1, 1, 1, 1, 19, 19, 8, 8, F32, WINDOW(0, 0)},
+    {"window_left", CASE_TINY, 2, 2, 1, 1, 21, 50, 16, 8, F16, WINDOW(5, REF_UNBOUNDED), .shift = 1},
+    {"window_right", CASE_TINY, 1, 2, 2, 1, 40, 29, 8, 12, MIX1, WINDOW(REF_UNBOUNDED, 3)},
+    {"window_causal", CASE_TINY, 1, 4, 2, 2, 37, 70, 24, 24, MIX3, CAUSAL, WINDOW(16, 7)},
+    {"window_causal_bf16", CASE_TINY, 1, 2, 1, 1, 45, 45, 8, 8, B16, CAUSAL, WINDOW(6, 0)},
+    {"window_top_left", CASE_TINY, 1, 1, 1, 1, 50, 20, 8, 8, F32, TOP_LEFT, WINDOW(4, 0)},
+    {"window_full_top_left", CASE_TINY, 1, 2, 1, 1, 14, 40, 8, 8, F32,
+     .window = {.given = true, .left = 3, .right = 5, .top_left = true}},
+    {"window_empty_rows", CASE_TINY, 1, 1, 1, 1, 30, 9, 8, 8, F32, WINDOW(2, 1)},
+    {"window_decode", CASE_TINY, 1, 4, 1, 1, 1, 131, 16, 16, F32, CAUSAL, WINDOW(40, 0)},
+    {"window_shorter_run", CASE_TINY, 1, 2, 1, 1, 30, 64, 8, 8, F32, WINDOW(7, 2), .run_q = 11, .run_k = 50},
+    {"window_tiles", CASE_QUICK, 1, 2, 1, 1, 300, 700, 64, 64, F16, CAUSAL, WINDOW(150, 0)},
+    {"window_tiles_both", CASE_QUICK, 1, 2, 2, 1, 270, 520, 40, 72, B16, WINDOW(64, 130)},
+    {"window_beyond", CASE_QUICK, 1, 1, 1, 1, 65, 200, 64, 64, F32, WINDOW(4000000000u, 300)},
+    {"window_decode_512", CASE_QUICK, 1, 8, 2, 2, 1, 900, 128, 128, F16, CAUSAL, WINDOW(511, 0)},
 
     /* operands of a matrix unit that are not what is stored */
     {"f16_of_f32", CASE_TINY, 1, 2, 1, 1, 21, 37, 24, 24, F32, CAUSAL, .operands = FOVEA_OPERANDS_F16},
@@ -165,6 +184,8 @@ const test_case test_cases[] = {
     {"prefill_d64_f16_causal_8192", CASE_TIMED, 1, 8, 8, 8, 8192, 8192, 64, 64, F16, CAUSAL, .bench = BENCH_FULL},
     {"prefill_d64_f16_causal_16384", CASE_TIMED, 1, 8, 8, 8, 16384, 16384, 64, 64, F16, CAUSAL, .bench = BENCH_FULL},
     {"prefill_d64_f16_causal_32768", CASE_TIMED, 1, 8, 8, 8, 32768, 32768, 64, 64, F16, CAUSAL, .bench = BENCH_FULL},
+    {"prefill_d64_f16_causal_8192_window_256", CASE_TIMED, 1, 8, 8, 8, 8192, 8192, 64, 64, F16, CAUSAL, WINDOW(255, 0),
+     .bench = BENCH_STANDARD},
     {"decode_d128_f32", CASE_TIMED, 1, 32, 8, 8, 1, 4096, 128, 128, F32, .bench = BENCH_STANDARD},
     {"decode_d128_f16", CASE_TIMED, 1, 32, 8, 8, 1, 4096, 128, 128, F16, .bench = BENCH_QUICK},
     {"decode_d128_bf16", CASE_TIMED, 1, 32, 8, 8, 1, 4096, 128, 128, B16, .bench = BENCH_STANDARD},
@@ -237,6 +258,11 @@ static void pick_options(test_case *c, uint64_t seed, uint64_t *state)
     if (NEXT(2))
         c->dtypes = (case_dtypes){first, pick_dtype(seed, state), pick_dtype(seed, state), pick_dtype(seed, state)};
     c->mask = (ref_mask)NEXT(3);
+    if (NEXT(3) == 0)
+        c->window = (ref_window){.given = true,
+                                 .left = NEXT(4) ? NEXT(c->seq_k + 1) : REF_UNBOUNDED,
+                                 .right = NEXT(4) ? NEXT(c->seq_k + 1) : REF_UNBOUNDED,
+                                 .top_left = NEXT(4) == 0};
     c->layout = (case_layout)NEXT(LAYOUT_BROADCAST_ROWS + 1);
     c->values = NEXT(4) ? VALUES_UNIT : (case_values)NEXT(VALUES_RISING + 1);
     c->shift = NEXT(2) ? 0 : NEXT(9);

@@ -43,6 +43,7 @@ typedef struct test_case {
     uint32_t batch, heads_q, heads_k, heads_v, seq_q, seq_k, dim_qk, dim_v;
     case_dtypes dtypes;
     ref_mask mask;
+    ref_window window;
     case_layout layout;
     case_values values;
     uint32_t shift;           /* elements that each tensor starts after an aligned place; tensor t: shift * (t + 1) */

@@ -93,16 +93,25 @@ typedef struct row_work {
     double *score, *weight; /* of each key */
 } row_work;
 
-uint32_t ref_visible(ref_mask mask, uint32_t seq_q, uint32_t seq_k, uint32_t i)
+ref_range ref_visible(ref_mask mask, ref_window window, uint32_t seq_q, uint32_t seq_k, uint32_t i)
 {
-    int64_t last = (int64_t)seq_k - 1;
-    if (mask == REF_CAUSAL)
-        last = (int64_t)i + (int64_t)seq_k - (int64_t)seq_q;
-    else if (mask == REF_CAUSAL_TOP_LEFT)
-        last = i;
-    if (last < 0)
-        return 0;
-    return last >= (int64_t)seq_k ? seq_k : (uint32_t)last + 1;
+    const bool top_left = mask == REF_CAUSAL_TOP_LEFT || (mask == REF_FULL && window.top_left);
+    const int64_t position = top_left ? (int64_t)i : (int64_t)i + (int64_t)seq_k - (int64_t)seq_q;
+    ref_range seen = {seq_k, seq_k};
+    bool any = false;
+    for (uint32_t j = 0; j < seq_k; j++) {
+        bool visible = mask == REF_FULL || j <= position;
+        if (window.given && window.left != REF_UNBOUNDED)
+            visible = visible && j >= position - (int64_t)window.left;
+        if (window.given && window.right != REF_UNBOUNDED)
+            visible = visible && j <= position + (int64_t)window.right;
+        if (visible && !any)
+            seen.begin = j;
+        if (visible)
+            seen.end = j + 1;
+        any = any || visible;
+    }
+    return any ? seen : (ref_range){0, 0};
 }
 
 /* What an operand's rounding may change a stored number by. f16 has 11 bits from SMALLEST on, below which a matrix unit may
@@ -134,15 +143,15 @@ static double product_error(const ref_problem *p, double q, double k)
     return error_q * fabs(k) + error_k * fabs(q) + error_q * error_k + low_size(p, q) * low_size(p, k);
 }
 
-/* Scores of the first `count` keys. Returns E, the error bound of a score. */
-static double score_keys(const row_work *w, uint32_t count)
+/* Scores of the keys that are seen. Returns E, the error bound of a score. */
+static double score_keys(const row_work *w, ref_range seen)
 {
     const ref_problem *p = w->problem;
     const uint32_t dim = p->dim_qk;
     const double terms =
         p->parts == 2 ? dim + dim / 8.0 + 4.0 : dim + 3.0; /* low products are added by eights at least */
     double largest = 0.0;
-    for (uint32_t j = 0; j < count; j++) {
+    for (uint32_t j = seen.begin; j < seen.end; j++) {
         double sum = 0.0, size = 0.0, error = 0.0;
         for (uint32_t c = 0; c < dim; c++) {
             const double k = w->k[(size_t)j * dim + c], product = w->q[c] * k;
@@ -162,14 +171,14 @@ typedef struct row_sums {
     bool finite;
 } row_sums;
 
-static row_sums weigh_keys(const row_work *w, uint32_t count)
+static row_sums weigh_keys(const row_work *w, ref_range seen)
 {
-    row_sums r = {.error = score_keys(w, count), .maximum = -INFINITY, .finite = true};
-    for (uint32_t j = 0; j < count; j++) {
+    row_sums r = {.error = score_keys(w, seen), .maximum = -INFINITY, .finite = true};
+    for (uint32_t j = seen.begin; j < seen.end; j++) {
         r.maximum = fmax(r.maximum, w->score[j]);
         r.finite = r.finite && !isnan(w->score[j]) && w->score[j] != INFINITY;
     }
-    for (uint32_t j = 0; j < count; j++) {
+    for (uint32_t j = seen.begin; j < seen.end; j++) {
         const double below = w->score[j] - r.maximum;
         w->weight[j] = w->score[j] == -INFINITY ? 0.0 : exp(below);
         r.total += w->weight[j];
@@ -215,14 +224,14 @@ static double smallest(const ref_problem *p)
     return p->operand != FOVEA_F16 ? 0x1p-126 : p->parts == 2 ? 0x1p-32 : 0x1p-25;
 }
 
-static void sum_values(const row_work *w, uint32_t count, const row_sums *r, double *o, double *o_bound)
+static void sum_values(const row_work *w, ref_range seen, const row_sums *r, double *o, double *o_bound)
 {
     const ref_problem *p = w->problem;
     const double computed = expm1(2.0 * r->error) + p->seq_k * 0x1p-24 + r->exp_error;
     for (uint32_t c = 0; c < p->dim_v; c++) {
         double sum = 0.0, size = 0.0, error = 0.0,
                largest = 0.0; /* errors of the numerator alone: sums add exact weights */
-        for (uint32_t j = 0; j < count; j++) {
+        for (uint32_t j = seen.begin; j < seen.end; j++) {
             const double v = w->v[(size_t)j * p->dim_v + c];
             sum += w->weight[j] * v;
             size += w->weight[j] * fabs(v);
@@ -238,19 +247,19 @@ static void sum_values(const row_work *w, uint32_t count, const row_sums *r, dou
 static void solve_row(const row_work *w, uint32_t i, const ref_result *result, size_t row)
 {
     const ref_problem *p = w->problem;
-    const uint32_t count = ref_visible(p->mask, p->seq_q, p->seq_k, i);
+    const ref_range seen = ref_visible(p->mask, p->window, p->seq_q, p->seq_k, i);
     double *o = result->o + row * p->dim_v, *o_bound = result->o_bound + row * p->dim_v;
     row_sums r = {.total = 0.0};
-    if (count > 0)
-        r = weigh_keys(w, count);
-    if (count == 0 || (r.finite && r.total == 0.0)) {
+    if (seen.begin < seen.end)
+        r = weigh_keys(w, seen);
+    if (seen.begin == seen.end || (r.finite && r.total == 0.0)) {
         memset(o, 0, p->dim_v * sizeof *o);
         memset(o_bound, 0, p->dim_v * sizeof *o_bound);
         result->lse[row] = -INFINITY;
         result->lse_bound[row] = 0.0;
         return;
     }
-    sum_values(w, count, &r, o, o_bound);
+    sum_values(w, seen, &r, o, o_bound);
     const double lse = r.finite ? r.maximum + log(r.total) : NAN;
     result->lse[row] = lse;
     result->lse_bound[row] = r.error + r.exp_error + p->seq_k * 0x1p-24 + 0x1p-23 * fabs(lse);

@@ -17,11 +17,26 @@ typedef struct ref_view {
 
 typedef enum ref_mask { REF_FULL = 0, REF_CAUSAL, REF_CAUSAL_TOP_LEFT } ref_mask;
 
+#define REF_UNBOUNDED UINT32_MAX
+
+/* A query sees the keys position - left to position + right. */
+typedef struct ref_window {
+    bool given;
+    uint32_t left, right; /* or REF_UNBOUNDED */
+    bool top_left;        /* without causal: query i is at position i */
+} ref_window;
+
+/* The keys begin to end - 1; begin <= end. */
+typedef struct ref_range {
+    uint32_t begin, end;
+} ref_range;
+
 typedef struct ref_problem {
     uint32_t batch, heads_q, heads_k, heads_v, seq_q, seq_k, dim_qk, dim_v;
     ref_view q, k, v;
     double scale; /* as applied */
     ref_mask mask;
+    ref_window window;
     fovea_dtype o_dtype;
     fovea_dtype operand; /* what a matrix unit multiplies; F32: none is used */
     uint32_t parts;      /* of an operand: 1, or 2 of f16 */
@@ -45,8 +60,8 @@ bool ref_softmax_row(const ref_problem *problem, ref_row *row);
 bool ref_softmax(const ref_problem *problem, ref_result *out_result);
 void ref_release(ref_result *result);
 
-/* The number of keys that query i sees: always the first ones. */
-uint32_t ref_visible(ref_mask mask, uint32_t seq_q, uint32_t seq_k, uint32_t i);
+/* The keys that query i sees. */
+ref_range ref_visible(ref_mask mask, ref_window window, uint32_t seq_q, uint32_t seq_k, uint32_t i);
 
 /* One stored element as a number, and back by round to nearest even. */
 double ref_decode(const unsigned char *data, fovea_dtype dtype);

@@ -67,6 +67,57 @@ START_TEST(causal_skips_tiles)
 }
 END_TEST
 
+/* Whether a row of the tile sees the key. */
+static bool in_tile(ref_window window, uint32_t row0, uint32_t rows, uint32_t key, uint32_t seq_q, uint32_t seq_k,
+                    bool every_row)
+{
+    bool any = false, all = true;
+    for (uint32_t i = row0; i < row0 + rows && i < seq_q; i++) {
+        const ref_range seen = ref_visible(REF_FULL, window, seq_q, seq_k, i);
+        const bool sees = key >= seen.begin && key < seen.end;
+        any = any || sees;
+        all = all && sees;
+    }
+    return every_row ? all : any;
+}
+
+/* Tiles of a window, counted one by one. */
+START_TEST(windows_skip_tiles)
+{
+    static const ref_window windows[] = {
+        {true, 100, 0, false}, {true, 20, 260, false}, {true, REF_UNBOUNDED, 40, true}};
+    enum { QUERIES = 300, KEYS = 500 };
+    const ref_window window = windows[_i];
+    fovea_softmax_params params = square(1, QUERIES, KEYS, 16);
+    params.window = 1;
+    params.window_left = window.left;
+    params.window_right = window.right;
+    params.causal_top_left = window.top_left;
+    const fovea_op_report report = report_of(&params);
+    const fovea_kernel_report *kernel = &report.kernels[report.kernel_count - 1];
+    uint64_t visited = 0, full = 0, pairs = 0;
+    for (uint32_t row0 = 0; row0 < QUERIES; row0 += kernel->rows)
+        for (uint32_t key0 = 0; key0 < KEYS; key0 += kernel->keys) {
+            uint32_t some = 0, all = 0;
+            for (uint32_t key = key0; key < key0 + kernel->keys && key < KEYS; key++) {
+                some += in_tile(window, row0, kernel->rows, key, QUERIES, KEYS, false);
+                all += in_tile(window, row0, kernel->rows, key, QUERIES, KEYS, true);
+            }
+            visited += some > 0;
+            full += all == kernel->keys;
+        }
+    for (uint32_t i = 0; i < QUERIES; i++) {
+        const ref_range seen = ref_visible(REF_FULL, window, QUERIES, KEYS, i);
+        pairs += seen.end - seen.begin;
+    }
+    ck_assert_uint_eq(report.tiles_visited, visited);
+    ck_assert_uint_eq(report.tiles_full, full);
+    ck_assert_uint_eq(report.exponentials, pairs);
+    ck_assert_uint_eq(report.flops, pairs * 2 * 32);
+    ck_assert_uint_lt(visited, report.tiles_total);
+}
+END_TEST
+
 START_TEST(budgets_raise_dispatches)
 {
     fovea_softmax_params params = square(2, 300, 900, 16);
@@ -242,6 +293,7 @@ void add_explain_tests(Suite *suite)
     TCase *c = tcase_create("explain");
     tcase_add_test(c, work_is_counted);
     tcase_add_test(c, causal_skips_tiles);
+    tcase_add_loop_test(c, windows_skip_tiles, 0, 3);
     tcase_add_test(c, budgets_raise_dispatches);
     tcase_add_test(c, splits_are_reported);
     tcase_add_test(c, kernels_are_described);

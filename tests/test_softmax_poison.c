@@ -40,6 +40,8 @@ START_TEST(nan_in_one_place)
     };
     test_case c = visible;
     trial t;
+    if (_i >= 16)
+        c.window = (ref_window){.given = true, .left = 6};
     if (_i >= 8)
         c.dtypes = (case_dtypes){FOVEA_F16, FOVEA_BF16, FOVEA_F16, FOVEA_F16};
     if (!test_takes(&c))
@@ -207,7 +209,7 @@ END_TEST
 void add_poison_tests(Suite *suite)
 {
     TCase *c = tcase_create("poison");
-    tcase_add_loop_test(c, nan_in_one_place, 0, 16);
+    tcase_add_loop_test(c, nan_in_one_place, 0, 3 * 8);
     tcase_add_loop_test(c, minus_infinity_scores, 0, 2 * 3);
     tcase_add_loop_test(c, equal_scores_of_any_size, 0, 2 * 16);
     tcase_add_loop_test(c, permuted_heads, 0, 3);

@@ -12,11 +12,14 @@ const char *trial_text(const trial *t, char *text)
 {
     static const char *const masks[] = {"full", "causal", "top-left"};
     const test_case *c = &t->c;
-    snprintf(text, 256,
-             "%s: seed %llu batch %u heads %u/%u/%u seq %u(%u)x%u(%u) dim %u/%u %s/%s/%s/%s %s layout %d shift %u",
-             c->name, (unsigned long long)t->seed, c->batch, c->heads_q, c->heads_k, c->heads_v, c->seq_q, t->run_q,
-             c->seq_k, t->run_k, c->dim_qk, c->dim_v, fovea_dtype_name(c->dtypes.q), fovea_dtype_name(c->dtypes.k),
-             fovea_dtype_name(c->dtypes.v), fovea_dtype_name(c->dtypes.o), masks[c->mask], (int)c->layout, c->shift);
+    snprintf(
+        text, 256,
+        "%s: seed %llu batch %u heads %u/%u/%u seq %u(%u)x%u(%u) dim %u/%u %s/%s/%s/%s %s window %d %u %u layout %d "
+        "shift %u",
+        c->name, (unsigned long long)t->seed, c->batch, c->heads_q, c->heads_k, c->heads_v, c->seq_q, t->run_q,
+        c->seq_k, t->run_k, c->dim_qk, c->dim_v, fovea_dtype_name(c->dtypes.q), fovea_dtype_name(c->dtypes.k),
+        fovea_dtype_name(c->dtypes.v), fovea_dtype_name(c->dtypes.o), masks[c->mask], c->window.given, c->window.left,
+        c->window.right, (int)c->layout, c->shift);
     return text;
 }
 
@@ -95,7 +98,10 @@ fovea_softmax_params trial_params(const trial *t, const trial_options *options)
                                   .scale = t->c.scale,
                                   .scale_literal = t->c.scale_literal,
                                   .causal = t->c.mask != REF_FULL,
-                                  .causal_top_left = t->c.mask == REF_CAUSAL_TOP_LEFT,
+                                  .causal_top_left = t->c.mask == REF_CAUSAL_TOP_LEFT || t->c.window.top_left,
+                                  .window = t->c.window.given,
+                                  .window_left = t->c.window.left,
+                                  .window_right = t->c.window.right,
                                   .cost_budget_us = options->cost_budget_us,
                                   .min_tier = asked ? options->min_tier : test_least_tier(&t->c),
                                   .split_count = options->split_count,
@@ -249,6 +255,7 @@ static void solve(trial *t)
                      .dim_v = c->dim_v,
                      .scale = scale,
                      .mask = c->mask,
+                     .window = c->window,
                      .o_dtype = c->dtypes.o,
                      .operand = t->operand,
                      .parts = t->parts,

@@ -160,9 +160,21 @@ static uint32_t rotated_head(const trial *t, uint32_t heads, uint32_t head)
     return (head + t->rotate * (heads / units)) % heads;
 }
 
+static ref_range visible_to(const trial *t, uint32_t i)
+{
+    return ref_visible(t->c.mask, t->c.window, t->run_q, t->run_k, i);
+}
+
 void tensors_fill(trial *t)
 {
-    const uint32_t seen = t->run_q ? ref_visible(t->c.mask, t->run_q, t->run_k, t->run_q - 1) : 0;
+    ref_range seen = {UINT32_MAX, 0}; /* by any query */
+    for (uint32_t i = 0; i < t->run_q; i++) {
+        const ref_range own = visible_to(t, i);
+        if (own.begin < own.end && own.begin < seen.begin)
+            seen.begin = own.begin;
+        if (own.end > seen.end)
+            seen.end = own.end;
+    }
     for (int n = TRIAL_Q; n <= TRIAL_V; n++) {
         trial_tensor *x = &t->tensors[n];
         uint32_t e[4], i[4];
@@ -170,7 +182,7 @@ void tensors_fill(trial *t)
         for (i[0] = 0; i[0] < e[0]; i[0]++)
             for (i[1] = 0; i[1] < e[1]; i[1]++)
                 for (i[2] = 0; i[2] < e[2]; i[2]++) {
-                    if (n == TRIAL_Q ? ref_visible(t->c.mask, t->run_q, t->run_k, i[2]) == 0 : i[2] >= seen)
+                    if (n == TRIAL_Q ? visible_to(t, i[2]).end == 0 : i[2] < seen.begin || i[2] >= seen.end)
                         continue;
                     for (i[3] = 0; i[3] < e[3]; i[3]++) {
                         const uint32_t from[4] = {i[0], rotated_head(t, e[1], i[1]), i[2], i[3]};

@@ -207,6 +207,7 @@ static void attend_blocks(const item *it, key_range *range, key_rows k, key_rows
                                      .acc = it->scratch.acc + (size_t)first * whole_vectors(it->columns),
                                      .m = it->scratch.m + first,
                                      .l = it->scratch.l + first,
+                                     .begins = it->scratch.begins + first,
                                      .limits = it->scratch.limits + first,
                                      .s = it->scratch.s};
         if (it->words) {
@@ -239,6 +240,7 @@ static void attend_few_rows(const item *it, key_range *range, key_rows k, key_ro
                              .acc = it->scratch.acc,
                              .m = it->scratch.m,
                              .l = it->scratch.l,
+                             .begins = it->scratch.begins,
                              .limits = it->scratch.limits,
                              .s = it->scratch.s};
     const few_tile tile = {.k = k.data,
@@ -255,7 +257,7 @@ static void attend_few_rows(const item *it, key_range *range, key_rows k, key_ro
 static void attend_tile(const item *it, uint32_t number)
 {
     const uint32_t keys = keys_of(it->constants), first_key = number * keys;
-    const uint32_t last_sees = visible_keys(it, it->rows - 1);
+    const uint32_t last_sees = end_visible(it, it->rows - 1);
     key_range range = {.tile_key = first_key, .tile_keys = last_sees - first_key < keys ? last_sees - first_key : keys};
     const key_rows k = {it->k + first_key * it->k_row, it->k_row, it->constants[K_DTYPE]};
     const key_rows v = {it->v + first_key * it->v_row, it->v_row, it->constants[V_DTYPE]};
@@ -265,13 +267,16 @@ static void attend_tile(const item *it, uint32_t number)
         attend_blocks(it, &range, k, v);
 }
 
-/* Attends tiles begin .. end - 1 of the row tile's list. */
+/* Attends numbers begin .. end - 1 of the row tile's list. */
 static void attend_tiles(const item *it, uint64_t begin, uint64_t end)
 {
     const uint32_t keys = keys_of(it->constants);
-    const uint64_t list_end = ((uint64_t)visible_keys(it, it->rows - 1) + keys - 1) / keys;
-    if (end > list_end)
-        end = list_end;
+    const uint64_t list_begin = first_visible(it, 0) / keys;
+    const uint64_t list_end = ((uint64_t)end_visible(it, it->rows - 1) + keys - 1) / keys;
+    if (list_begin >= list_end)
+        return;
+    begin += list_begin;
+    end = end < list_end - list_begin ? list_begin + end : list_end;
     if (begin >= end)
         return;
     load_queries(it);

@@ -15,7 +15,7 @@
  * ever reduced across lanes. Each element of acc is one chain of fused operations in the order of the keys,
  * so that no cut of the key range on a tile border changes a bit.
  *
- * Visibility: row r sees the first limits[r] keys of the tile. Keys below `full` are seen by all rows of the
+ * Visibility: row r sees the keys begins[r] to limits[r] - 1 of the tile. Keys below `full` are seen by all rows of the
  * block, keys from `some` on by none. A key that is hidden from a row, or whose score is -inf, gets the
  * weight -0, and where such a weight can occur `values` keeps acc instead of adding: 0 * NaN would be NaN.
  */
@@ -45,8 +45,8 @@ typedef struct softmax_block {
     uint32_t dim_qk, dim_v;
     const float *q;
     float *acc;
-    float *m, *l;          /* [rows]: m in log2 units */
-    const int32_t *limits; /* [rows] */
+    float *m, *l;                   /* [rows]: m in log2 units */
+    const int32_t *begins, *limits; /* [rows] */
     float *s;
 } softmax_block;
 
@@ -126,7 +126,9 @@ INLINE uint32_t hide_and_find_maxima(const int vectors, const softmax_block *blo
     }
     for (uint32_t j = tile->full; j < tile->some; j++, s += width)
         for (int n = 0; n < vectors; n++) {
-            const vint seen = v_splat_int((int32_t)j) < v_load_int(block->limits + n * LANES);
+            const vint key = v_splat_int((int32_t)j);
+            const vint seen =
+                (key >= v_load_int(block->begins + n * LANES)) & (key < v_load_int(block->limits + n * LANES));
             const vfloat score = v_select(seen, v_load(s + n * LANES), v_splat(-INFINITY));
             v_store(s + n * LANES, score);
             highest[n] = v_max(score, highest[n]);

@@ -27,8 +27,8 @@ typedef struct softmax_few {
     uint32_t dim_qk, dim_v; /* rounded up to whole vectors */
     const float *q;
     float *acc;
-    float *m, *l;          /* [rows] */
-    const int32_t *limits; /* [rows] */
+    float *m, *l;                   /* [rows] */
+    const int32_t *begins, *limits; /* [rows] */
     float *s;
 } softmax_few;
 
@@ -161,7 +161,7 @@ INLINE uint32_t hide_few(const softmax_few *few, const few_tile *tile)
     float *s = few->s;
     for (uint32_t j = tile->full; j < tile->some; j++)
         for (uint32_t r = 0; r < few->rows; r++)
-            if ((int32_t)j >= few->limits[r])
+            if ((int32_t)j < few->begins[r] || (int32_t)j >= few->limits[r])
                 s[j * slots + r] = -INFINITY;
     for (uint32_t i = used; i < (used + LANES - 1) / LANES * LANES; i++)
         s[i] = -INFINITY;

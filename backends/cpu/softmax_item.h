@@ -40,7 +40,7 @@ enum { PANEL_KEYS_MOST = SOFTMAX_PANEL_KEYS_ID, PANEL_UNITS_MOST = SOFTMAX_PANEL
 #if defined(__AVX512F__) /* all instruction sets of the matrix tier */
 _Static_assert(FEW_ROWS == SOFTMAX_NATIVE_FEW_ROWS, "few rows");
 #endif
-_Static_assert(CONSTANT_COUNT == OPERAND_PARTS + 1, "constant ids are not in order");
+_Static_assert(CONSTANT_COUNT == RIGHT + 1, "constant ids are not in order");
 _Static_assert(sizeof(direct_params) == sizeof(common_params) + sizeof(output_params), "layout of parameters");
 _Static_assert(sizeof(direct_params) <= 128 && sizeof(state_params) <= 128, "parameters too large");
 
@@ -64,7 +64,7 @@ static uint32_t columns_of(const uint32_t *constants)
 
 typedef struct scratch {
     float *q, *acc, *m, *l, *s, *k, *v, *row;
-    int32_t *limits;
+    int32_t *begins, *limits;
     unsigned char *panel; /* of words; none outside the matrix tier */
 } scratch;
 
@@ -90,6 +90,7 @@ static size_t lay_out(const uint32_t *constants, unsigned char *base, scratch *t
                              rows,
                              rows,
                              rows,
+                             rows,
                              keys * BLOCK_ROWS,
                              keys * panel_row((uint32_t)dim_qk),
                              keys * panel_row((uint32_t)columns),
@@ -106,12 +107,13 @@ static size_t lay_out(const uint32_t *constants, unsigned char *base, scratch *t
                     .acc = (void *)array[1],
                     .m = (void *)array[2],
                     .l = (void *)array[3],
-                    .limits = (void *)array[4],
-                    .s = (void *)array[5],
-                    .k = (void *)array[6],
-                    .v = (void *)array[7],
-                    .row = (void *)array[8],
-                    .panel = array[9]};
+                    .begins = (void *)array[4],
+                    .limits = (void *)array[5],
+                    .s = (void *)array[6],
+                    .k = (void *)array[7],
+                    .v = (void *)array[8],
+                    .row = (void *)array[9],
+                    .panel = array[10]};
     return used;
 }
 
@@ -184,14 +186,22 @@ static void place_keys(item *it)
                                         v_size;
 }
 
-/* Keys that row `row` sees: the first so many. */
-static uint32_t visible_keys(const item *it, uint32_t row)
+/* Row `row` sees the keys first_visible to end_visible - 1; none where that is no range. Neither falls from row to row. */
+static uint32_t first_visible(const item *it, uint32_t row)
+{
+    if (it->constants[LEFT] == SOFTMAX_UNBOUNDED)
+        return 0;
+    const int64_t first = (int64_t)query_of(it, row) + it->common.diagonal - it->constants[LEFT];
+    return first < 0 ? 0 : (uint32_t)first;
+}
+
+static uint32_t end_visible(const item *it, uint32_t row)
 {
     const common_params *p = &it->common;
-    if (!it->constants[CAUSAL])
+    if (it->constants[RIGHT] == SOFTMAX_UNBOUNDED)
         return p->seq_k;
-    const int64_t count = (int64_t)query_of(it, row) + p->diagonal + 1;
-    return count < 0 ? 0 : count > p->seq_k ? p->seq_k : (uint32_t)count;
+    const int64_t end = (int64_t)query_of(it, row) + p->diagonal + it->constants[RIGHT] + 1;
+    return end < 0 ? 0 : end > p->seq_k ? p->seq_k : (uint32_t)end;
 }
 
 /* The elements of the query of row `row`. */
@@ -203,27 +213,34 @@ static const unsigned char *query_row(const item *it, uint32_t row)
     return it->call->bindings[0] + element * element_size(it->constants[Q_DTYPE]);
 }
 
-/* Keys of the tile that starts at `tile_key`, their limits for the rows first .. first + lanes - 1, and the range in which
+/* Keys of the tile that starts at `tile_key`, which of them the rows first .. first + lanes - 1 see, and the range in which
  * these rows differ. Lanes without a row see what the last row sees. */
 typedef struct key_range {
     uint32_t tile_key, tile_keys; /* of the tile, as far as any row of the item sees it */
-    uint32_t full, some;
+    uint32_t full, some;          /* keys below `full` are seen by all rows, those from `some` on by none */
 } key_range;
+
+/* A key's place in the tile, cut to it. */
+static uint32_t place_in(const key_range *range, uint32_t key)
+{
+    const uint32_t place = key <= range->tile_key ? 0 : key - range->tile_key;
+    return place < range->tile_keys ? place : range->tile_keys;
+}
 
 static void find_limits(const item *it, uint32_t first, uint32_t lanes, key_range *range)
 {
+    const uint32_t last = first + lanes < it->rows ? first + lanes - 1 : it->rows - 1;
     range->full = range->some = range->tile_keys;
-    if (visible_keys(it, first) >= range->tile_key + range->tile_keys)
-        return; /* rows below see no less; nobody asks for limits */
+    if (end_visible(it, first) >= range->tile_key + range->tile_keys && first_visible(it, last) <= range->tile_key)
+        return; /* the rows between see no less; nobody asks for limits */
     range->some = 0;
     for (uint32_t lane = 0; lane < lanes; lane++) {
         const uint32_t row = first + lane < it->rows ? first + lane : it->rows - 1;
-        const uint32_t sees = visible_keys(it, row);
-        const uint32_t beyond = sees <= range->tile_key ? 0 : sees - range->tile_key;
-        const uint32_t here = beyond < range->tile_keys ? beyond : range->tile_keys;
-        it->scratch.limits[first + lane] = (int32_t)here;
-        range->full = here < range->full ? here : range->full;
-        range->some = here > range->some ? here : range->some;
+        const uint32_t begin = place_in(range, first_visible(it, row)), end = place_in(range, end_visible(it, row));
+        it->scratch.begins[first + lane] = (int32_t)begin;
+        it->scratch.limits[first + lane] = (int32_t)end;
+        range->full = begin > 0 ? 0 : end < range->full ? end : range->full;
+        range->some = begin < end && end > range->some ? end : range->some;
     }
 }
 

@@ -50,7 +50,9 @@ INLINE void hide_scores(const int vectors, const softmax_block *block, const mat
         highest[n] = v_max(v_load(s + n * LANES), highest[n]);
     for (uint32_t j = tile->full; j < tile->some; j++, s += width)
         for (int n = 0; n < vectors; n++) {
-            const vint seen = v_splat_int((int32_t)j) < v_load_int(block->limits + n * LANES);
+            const vint key = v_splat_int((int32_t)j);
+            const vint seen =
+                (key >= v_load_int(block->begins + n * LANES)) & (key < v_load_int(block->limits + n * LANES));
             const vfloat score = v_select(seen, v_load(s + n * LANES), hidden);
             v_store(s + n * LANES, score);
             highest[n] = v_max(score, highest[n]);

@@ -94,7 +94,7 @@ static void plan_stage(const cpu_call *call, uint32_t splits, cpu_stage *stage)
 /* Keys that the last row of the item's unit sees. */
 static uint32_t unit_keys(const item *it)
 {
-    return visible_keys(it, it->common.seq_q * it->common.group - 1 - it->first_row);
+    return end_visible(it, it->common.seq_q * it->common.group - 1 - it->first_row);
 }
 
 /* Packs a tile as far as any row of the unit sees it, whoever packs: whether its values are all finite decides how they
@@ -140,7 +140,7 @@ static void plan_state(const cpu_call *call, cpu_stage *stage)
     plan_stage(call, params.splits, stage);
 }
 
-/* The key tiles of this slice alone. */
+/* The key tiles of this slice alone, where the lists of all row tiles begin with the first key. */
 static void pack_state(const cpu_call *call)
 {
     state_params params;
@@ -148,7 +148,8 @@ static void pack_state(const cpu_call *call)
     const item it = unit_of(call, 0);
     const uint32_t key_tiles = key_tiles_of(&it), number = call->x % key_tiles;
     const uint32_t place = number % params.split_tiles;
-    if (place >= params.tile_begin && place < params.tile_end)
+    const bool elsewhere = call->constants[LEFT] != SOFTMAX_UNBOUNDED;
+    if (elsewhere || (place >= params.tile_begin && place < params.tile_end))
         pack_panel(call, call->stage->unit + call->x / key_tiles, number);
 }
 

@@ -49,13 +49,16 @@
     C(24, MATRIX_M)   /* a product is m x k by k x n */                                       \
     C(25, MATRIX_N)                                                                           \
     C(26, MATRIX_K)                                                                           \
-    C(27, OPERAND_PARTS) /* of an operand: 1, or 2 of f16, a high and a low one, that make a float32 */
+    C(27, OPERAND_PARTS) /* of an operand: 1, or 2 of f16, a high and a low one, that make a float32 */ \
+    C(28, LEFT)          /* of all tiers. A query at position p sees the keys p - LEFT to p + RIGHT; */ \
+    C(29, RIGHT)         /* SOFTMAX_UNBOUNDED: no border on that side; under CAUSAL 0 */
+#define SOFTMAX_UNBOUNDED 0xffffffffu
 /* Constant 31 of every kernel is its local size x, which fv_kernel_desc.invocations says: SPIR-V takes it so. */
 #define SOFTMAX_INVOCATIONS_ID 31
 /* Of native kernels in the matrix tier, which pack keys and values; 0 elsewhere: the most keys of a run, and the most units
  * of those whose work items share what is packed, 0 where a unit is one work item. */
-#define SOFTMAX_PANEL_KEYS_ID  29
-#define SOFTMAX_PANEL_UNITS_ID 30
+#define SOFTMAX_PANEL_KEYS_ID  32
+#define SOFTMAX_PANEL_UNITS_ID 33
 /* Rows of a work item that native kernels of the matrix tier attend by vector code, at the most. */
 #define SOFTMAX_NATIVE_FEW_ROWS 8u
 
@@ -168,9 +171,10 @@
  *   row tile = row_tiles - 1 - place under CAUSAL (longest first), else place; row_tiles = ceil(seq_q * group / ROWS).
  * Workgroup g (grid folded: g = x + y * grid_x) runs (item, split) = (first_item + g / splits, g % splits), idle
  * where g / splits >= item_count. Direct kernels have splits = 1.
- * Key tiles: number n of a row tile's list holds keys n * KEYS ...; a split s visits n in
- *   [s * split_tiles + tile_begin, min(s * split_tiles + tile_end, (s + 1) * split_tiles)) and below the list's end.
- * Causal: query i sees key j iff j <= i + diagonal (signed). */
+ * Key tiles: tile n holds keys n * KEYS ...; a row tile's list are those from the one with the first key that its rows see to
+ *   the one with the last. A split s visits of the list's numbers, which begin with 0,
+ *   [s * split_tiles + tile_begin, min(s * split_tiles + tile_end, (s + 1) * split_tiles)).
+ * Query i lies at the position i + diagonal (signed) among the keys: LEFT and RIGHT. */
 #define SOFTMAX_COMMON_PARAMS(P)                                             \
     P(uint, q_offset) P(uint, q_batch) P(uint, q_head) P(uint, q_row)        \
     P(uint, k_offset) P(uint, k_batch) P(uint, k_head) P(uint, k_row)        \

@@ -25,6 +25,8 @@ const softmax_case SOFTMAX_CASES[] = {
     {"split",             1, 2, 2, 1,   3, 41,  6,  5, F32, F32, BF16, F16, 0, 1, 1, 0,  3, 1,  2, 2, 4, 4, 4,  8, 0},
     {"split_carried",     2, 1, 1, 1,   9, 50,  8,  8, F16, F16, F16, F16,  2, 1, 0, 0,  2, 2,  2, 2, 4, 4, 4,  4, 0},
     {"split_one_row",     1, 2, 1, 1,   1, 70,  8,  4, F32, F32, F32, F32,  0, 0, 0, 0,  4, 1,  1, 4, 1, 4, 4,  8, 0},
+    {"window",            1, 2, 1, 1,  21, 40,  8,  4, F32, F32, F32, F32,  0, 1, 0, 0,  0, 0,  2, 2, 4, 4, 4,  8, 0, 1, 6, 3},
+    {"window_carried",    1, 1, 1, 1,  13, 61,  8,  8, F32, F16, F16, F32,  1, 1, 0, 0,  2, 2,  2, 2, 4, 4, 4,  8, 0, 1, 30, 0},
 };
 /* clang-format on */
 const uint32_t SOFTMAX_CASE_COUNT = sizeof SOFTMAX_CASES / sizeof SOFTMAX_CASES[0];
@@ -153,8 +155,10 @@ static void fill_constants(case_data *data)
                                              c->causal != 0,
                                              c->lse,
                                              c->subgroup,
-                                             1}; /* SUMS; the rest is of the matrix tier */
+                                             1}; /* SUMS; the rest is of the matrix tier, but for the last two */
     memcpy(data->constants, values, sizeof values);
+    data->constants[28] = c->window ? c->left : SOFTMAX_UNBOUNDED;
+    data->constants[29] = c->causal ? 0 : c->window ? c->right : SOFTMAX_UNBOUNDED;
 }
 
 static void fill_counts(case_data *data)
@@ -223,7 +227,7 @@ static float log2_scale(const softmax_case *c)
 
 static int32_t diagonal(const softmax_case *c)
 {
-    return c->causal == 1 ? (int32_t)c->seq_k - (int32_t)c->seq_q : 0;
+    return c->causal < 2 ? (int32_t)c->seq_k - (int32_t)c->seq_q : 0;
 }
 
 #define FILL_COMMON(p, data, begin, end)                                                                  \
@@ -294,15 +298,21 @@ typedef struct row {
     uint32_t b, h, i;
 } row;
 
-/* Scores of the row's keys into `scores`; the number of keys that it sees. */
+static bool is_visible(const softmax_case *c, uint32_t i, uint32_t j)
+{
+    const int64_t position = (int64_t)i + (c->causal || c->window ? diagonal(c) : 0);
+    const bool not_late = (!c->causal && !c->window) || (int64_t)j <= position + (c->causal ? 0 : (int64_t)c->right);
+    return not_late && (!c->window || (int64_t)j >= position - (int64_t)c->left);
+}
+
+/* Scores of all keys into `scores`, -inf of those that the row does not see; the number of keys. */
 static uint32_t row_scores(const case_data *data, row r, double *scores)
 {
     const softmax_case *c = data->c;
-    const int64_t visible = c->causal ? (int64_t)r.i + diagonal(c) + 1 : (int64_t)c->seq_k;
-    const uint32_t keys = visible < 0 ? 0 : visible < (int64_t)c->seq_k ? (uint32_t)visible : c->seq_k;
+    const uint32_t keys = c->seq_k;
     const uint32_t head = r.h / (c->heads_q / c->heads_k);
     for (uint32_t j = 0; j < keys; j++) {
-        scores[j] = 0.0;
+        scores[j] = is_visible(c, r.i, j) ? 0.0 : -(double)INFINITY;
         for (uint32_t d = 0; d < c->dim_qk; d++)
             scores[j] += get(&data->q, place(&data->q, r.b, r.h, r.i) + d) *
                          get(&data->k, place(&data->k, r.b, head, j) + d) / sqrt((double)c->dim_qk);
@@ -316,11 +326,12 @@ static double row_weights(double *scores, uint32_t keys)
     double top = (double)-INFINITY, sum = 0.0;
     for (uint32_t j = 0; j < keys; j++)
         top = fmax(top, scores[j]);
+    const bool any = isfinite(top);
     for (uint32_t j = 0; j < keys; j++)
-        sum += scores[j] = exp(scores[j] - top);
-    for (uint32_t j = 0; j < keys; j++)
+        sum += scores[j] = any ? exp(scores[j] - top) : 0.0;
+    for (uint32_t j = 0; j < keys && any; j++)
         scores[j] /= sum;
-    return keys ? top + log(sum) : (double)-INFINITY;
+    return any ? top + log(sum) : (double)-INFINITY;
 }
 
 /* Half a unit of the stored type's last place, and what float32 accumulation may lose; infinity must be met.

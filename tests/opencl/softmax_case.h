@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CASE_CONSTANTS = 28, CASE_PARAMETERS = 32 };
+enum { CASE_CONSTANTS = 30, CASE_PARAMETERS = 32 };
 
 typedef struct softmax_case {
     const char *name;
@@ -19,6 +19,8 @@ typedef struct softmax_case {
     uint32_t splits;           /* 0: softmax_direct; else softmax_state and softmax_finish */
     uint32_t slices;           /* carried slices of each split; at least 1 with splits */
     uint32_t lane_rows, lane_cols, tm, tn, tv, chunk, subgroup;
+    uint32_t window, left,
+        right; /* nonzero: a query sees `left` keys before its own, and `right` after it without causal */
 } softmax_case;
 
 extern const softmax_case SOFTMAX_CASES[];

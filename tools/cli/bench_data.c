@@ -41,6 +41,7 @@ static ref_problem problem_of(const test_case *c, unsigned char *const data[FOVE
                          .v = dense(data[FOVEA_V], c->dtypes.v, c->heads_v, c->seq_k, c->dim_v),
                          .scale = 1.0 / sqrt(c->dim_qk),
                          .mask = c->mask,
+                         .window = c->window,
                          .o_dtype = c->dtypes.o,
                          .operand = kernel->operand,
                          .parts = kernel->operand_parts,

@@ -147,6 +147,10 @@ static void put_shape(json_t *object, const test_case *c)
     put_count(object, "dim_v", c->dim_v);
     put_text(object, "dtype", fovea_dtype_name(c->dtypes.k));
     put_text(object, "mask", masks[c->mask]);
+    if (c->window.given && c->window.left != REF_UNBOUNDED)
+        put_count(object, "window_left", c->window.left);
+    if (c->window.given && c->window.right != REF_UNBOUNDED)
+        put_count(object, "window_right", c->window.right);
 }
 
 static void put_times(json_t *object, const bench_result *result)

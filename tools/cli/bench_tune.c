@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { CANDIDATES_MOST = 32 };
 
@@ -11,6 +12,7 @@ static bool same_kind(const test_case *a, const test_case *b)
 {
     return a->dim_qk == b->dim_qk && a->dim_v == b->dim_v && a->dtypes.q == b->dtypes.q && a->dtypes.k == b->dtypes.k &&
            a->dtypes.v == b->dtypes.v && a->dtypes.o == b->dtypes.o && a->mask == b->mask &&
+           memcmp(&a->window, &b->window, sizeof a->window) == 0 && a->operands == b->operands &&
            (a->seq_q == 1) == (b->seq_q == 1) && a->heads_q / a->heads_k == b->heads_q / b->heads_k;
 }
 
