@@ -25,6 +25,7 @@ import tempfile
 
 FAMILIES = {'vega10': 64, 'navi21': 32, 'navi31': 32}  # and the subgroup size that the kernels are planned for
 DTYPES = {'f32': 0, 'f16': 1}
+UNBOUNDED = 0xffffffff # no window on that side
 # Kernel, shape, dim, {lane rows, lane cols, chunk}: the tiles of a desktop GPU.
 TILES = [('softmax_direct', (8, 8, 8), 64, (16, 8, 16)),
          ('softmax_direct', (8, 8, 8), 128, (8, 16, 16)),
@@ -63,14 +64,15 @@ MATRIX_MULTIPLY_ADD = re.compile(r'\bv_wmma_f32')
 def matrix_constants(dim_qk, dim_v, tile, dtype, parts, subgroup):
     rows, cols, tm, tn, tv, chunk, v_step, v_turned, q_kept = tile
     values = [rows, cols, tm, tn, tv, chunk, dim_qk, dim_v, dtype, dtype, dtype, dtype, 1, 1, 1, 1, 0, 1, subgroup,
-              cols * 16, v_step, v_turned, q_kept, 0, 16, 16, 16, parts]
+              cols * 16, v_step, v_turned, q_kept, 0, 16, 16, 16, parts, UNBOUNDED, UNBOUNDED]
     return {**dict(enumerate(values)), 31: rows * cols * subgroup}
 
 
 def constants(shape, dim, lanes, dtype, subgroup):
     values = [lanes[0], lanes[1], shape[0], shape[1], shape[2], lanes[2], dim, dim, 0, dtype, dtype, 0, 1, 1, 1, 1, 1, 1,
               subgroup]
-    return ['%d=%d' % pair for pair in enumerate(values)] + ['31=%d' % (lanes[0] * lanes[1])]
+    borders = ['28=%d' % UNBOUNDED, '29=0'] # causal
+    return ['%d=%d' % pair for pair in enumerate(values)] + borders + ['31=%d' % (lanes[0] * lanes[1])]
 
 
 def innermost(code):
