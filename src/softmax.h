@@ -19,6 +19,7 @@ typedef struct softmax_shape {
     bool causal, top_left, lse_wanted;
     uint32_t left, right; /* of a query's position, keys that it sees; or FOVEA_UNBOUNDED */
     float scale_log2;     /* scale * log2(e) */
+    float cap_log2;       /* soft_cap * log2(e); 0: none */
     double budget_s;      /* of one dispatch; HUGE_VAL: none */
     uint32_t split_count;
     fovea_tier min_tier;

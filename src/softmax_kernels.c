@@ -103,6 +103,7 @@ static void fill_constants(const softmax_shape *shape, const softmax_tile *tile,
     constants[CONSTANT_OPERAND_PARTS] = tile->parts;
     constants[CONSTANT_LEFT] = shape->left;
     constants[CONSTANT_RIGHT] = shape->right;
+    memcpy(&constants[CONSTANT_CAP], &shape->cap_log2, sizeof shape->cap_log2);
     constants[SOFTMAX_INVOCATIONS_ID] = desc->invocations;
     desc->constant_count = FV_CONSTANTS_MAX;
 }
@@ -131,7 +132,7 @@ static void forget_inputs(fv_kernel_desc *desc)
                                      CONSTANT_V_DTYPE,       CONSTANT_Q_WIDE,   CONSTANT_K_WIDE,   CONSTANT_V_WIDE,
                                      CONSTANT_SUBGROUP,      CONSTANT_V_STEP,   CONSTANT_V_TURNED, CONSTANT_Q_KEPT,
                                      CONSTANT_POLYNOMIAL,    CONSTANT_MATRIX_M, CONSTANT_MATRIX_N, CONSTANT_MATRIX_K,
-                                     CONSTANT_OPERAND_PARTS, CONSTANT_LEFT,     CONSTANT_RIGHT};
+                                     CONSTANT_OPERAND_PARTS, CONSTANT_LEFT,     CONSTANT_CAP,      CONSTANT_RIGHT};
     for (uint32_t i = 0; i < sizeof unused / sizeof unused[0]; i++)
         desc->constants[unused[i]] = 0;
 }

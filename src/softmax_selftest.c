@@ -111,7 +111,7 @@ fail:
 static double answer_scores(const test_problem *problem, uint32_t query, softmax_range seen, double *scores)
 {
     const softmax_shape *shape = &problem->shape;
-    const double scale = (double)shape->scale_log2 * 0.69314718055994530942;
+    const double ln_2 = 0.69314718055994530942, scale = shape->scale_log2 * ln_2, cap = shape->cap_log2 * ln_2;
     double most = -HUGE_VAL, sum = 0.0;
     for (uint64_t key = seen.begin; key < seen.end; key++) {
         double dot = 0.0;
@@ -119,6 +119,8 @@ static double answer_scores(const test_problem *problem, uint32_t query, softmax
             dot += (double)value(problem, &shape->q, 0, (uint64_t)query * shape->dim_qk + d) *
                    value(problem, &shape->k, 1, key * shape->dim_qk + d);
         scores[key] = scale * dot;
+        if (cap > 0.0)
+            scores[key] = cap * tanh(scores[key] / cap);
         most = fmax(most, scores[key]);
     }
     for (uint64_t key = seen.begin; key < seen.end; key++)

@@ -12,6 +12,7 @@ enum {
     SPLITS_MOST = 256,
 };
 
+static const float CAP_MOST = 1e30f;
 static const double log2_e = 1.4426950408889634074;
 
 /* Checks one view and fills in its strides. */
@@ -137,6 +138,8 @@ static fovea_status check_options(fv_host *host, const fovea_softmax_params *par
     fv_require(host, fv_all_zero(params->reserved, sizeof params->reserved), FOVEA_INVALID,
                "softmax: a reserved word is not zero");
     fv_require(host, isfinite(params->scale), FOVEA_INVALID, "softmax: scale is not finite");
+    fv_require(host, params->soft_cap >= 0.0f && params->soft_cap <= CAP_MOST, FOVEA_INVALID,
+               "softmax: soft_cap = %g; 0, or at most %g", (double)params->soft_cap, (double)CAP_MOST);
     fv_require(host, params->causal || params->window || !params->causal_top_left, FOVEA_INVALID,
                "softmax: causal_top_left is set without causal or window");
     fv_require(host, params->window || (params->window_left == 0 && params->window_right == 0), FOVEA_INVALID,
@@ -183,6 +186,7 @@ static void derive(const fovea_softmax_params *params, softmax_shape *shape)
     const bool literal = params->scale_literal || params->scale != 0.0f;
     const double scale = literal ? (double)params->scale : 1.0 / sqrt((double)shape->dim_qk);
     shape->scale_log2 = (float)(scale * log2_e);
+    shape->cap_log2 = (float)(params->soft_cap * log2_e);
     const uint32_t budget = params->cost_budget_us ? params->cost_budget_us : DEFAULT_BUDGET_US;
     shape->budget_s = budget == FOVEA_UNBOUNDED ? HUGE_VAL : 1e-6 * budget;
     shape->split_count = params->split_count;

@@ -4,7 +4,7 @@
 #include "cache.h"
 #include "softmax.h"
 
-enum { FIELDS = 20, WORDS = 17 };
+enum { FIELDS = 21, WORDS = 17 };
 
 /* What a tile is preferred for: kernels that meet the same roofs, under the same limits. */
 static void class_of(const fovea_device *device, const softmax_shape *shape, bool few, uint32_t fields[FIELDS])
@@ -21,6 +21,7 @@ static void class_of(const fovea_device *device, const softmax_shape *shape, boo
                                   shape->causal,
                                   shape->left,
                                   shape->right,
+                                  shape->cap_log2 > 0.0f,
                                   shape->operands,
                                   device->tier,
                                   limits->shared_memory,

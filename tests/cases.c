@@ -64,6 +64,14 @@ const test_case test_cases[] = {
     {"window_beyond", CASE_QUICK, 1, 1, 1, 1, 65, 200, 64, 64, F32, WINDOW(4000000000u, 300)},
     {"window_decode_512", CASE_QUICK, 1, 8, 2, 2, 1, 900, 128, 128, F16, CAUSAL, WINDOW(511, 0)},
 
+    /* scores capped */
+    {"cap", CASE_TINY, 1, 2, 1, 1, 17, 37, 24, 24, F32, .soft_cap = 0.3f},
+    {"cap_causal_f16", CASE_TINY, 1, 2, 1, 1, 21, 45, 8, 16, F16, CAUSAL, .soft_cap = 30.0f},
+    {"cap_high", CASE_TINY, 1, 2, 1, 1, 13, 35, 8, 16, F32, .soft_cap = 50.0f, .values = VALUES_HIGH_LOGITS},
+    {"cap_window_bf16", CASE_TINY, 1, 2, 2, 1, 30, 61, 16, 8, B16, CAUSAL, WINDOW(20, 0), .soft_cap = 5.0f},
+    {"cap_decode", CASE_TINY, 1, 4, 1, 1, 1, 90, 16, 16, MIX1, .soft_cap = 2.0f},
+    {"cap_64", CASE_QUICK, 1, 2, 1, 1, 70, 140, 64, 64, F16, .soft_cap = 50.0f},
+
     /* operands of a matrix unit that are not what is stored */
     {"f16_of_f32", CASE_TINY, 1, 2, 1, 1, 21, 37, 24, 24, F32, CAUSAL, .operands = FOVEA_OPERANDS_F16},
     {"f16_of_mix2", CASE_TINY, 1, 3, 3, 1, 17, 40, 33, 20, MIX2, .shift = 1, .operands = FOVEA_OPERANDS_F16},
@@ -263,6 +271,8 @@ static void pick_options(test_case *c, uint64_t seed, uint64_t *state)
                                  .left = NEXT(4) ? NEXT(c->seq_k + 1) : REF_UNBOUNDED,
                                  .right = NEXT(4) ? NEXT(c->seq_k + 1) : REF_UNBOUNDED,
                                  .top_left = NEXT(4) == 0};
+    if (NEXT(4) == 0)
+        c->soft_cap = NEXT(2) ? 50.0f : 1.5f;
     c->layout = (case_layout)NEXT(LAYOUT_BROADCAST_ROWS + 1);
     c->values = NEXT(4) ? VALUES_UNIT : (case_values)NEXT(VALUES_RISING + 1);
     c->shift = NEXT(2) ? 0 : NEXT(9);

@@ -44,6 +44,7 @@ typedef struct test_case {
     case_dtypes dtypes;
     ref_mask mask;
     ref_window window;
+    float soft_cap;
     case_layout layout;
     case_values values;
     uint32_t shift;           /* elements that each tensor starts after an aligned place; tensor t: shift * (t + 1) */

@@ -119,7 +119,8 @@ static uint64_t kernels_of(const test_case *c)
     const uint64_t options = (uint64_t)(c->mask != REF_FULL) << 2 | (uint64_t)c->no_lse << 1 | wide;
     const uint64_t dtypes = ((c->dtypes.q * 4u + c->dtypes.k) * 4u + c->dtypes.v) * 4u + c->dtypes.o;
     const uint64_t window = c->window.given ? 1 + c->window.left * 131u + c->window.right : 0;
-    return (((c->dim_qk * 1031u + c->dim_v) * (uint64_t)256 + dtypes) * 8 + options) + window * 65537u;
+    return (((c->dim_qk * 1031u + c->dim_v) * (uint64_t)256 + dtypes) * 8 + options) + window * 65537u +
+           (uint64_t)(c->soft_cap * 1000.0f) * 257u;
 }
 
 bool test_takes(const test_case *c)

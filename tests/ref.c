@@ -159,11 +159,13 @@ static double score_keys(const row_work *w, ref_range seen)
             size += fabs(product);
             error += product_error(p, w->q[c], k);
         }
-        w->score[j] = p->scale * sum;
+        w->score[j] = p->cap > 0.0 ? p->cap * tanh(p->scale * sum / p->cap) : p->scale * sum;
         if (w->score[j] != -INFINITY) /* a removed key has no error */
             largest = fmax(largest, terms * 0x1p-24 * size + error);
     }
-    return fabs(p->scale) * largest;
+    /* tanh by an exponential of at most 1: an error of some units in the last place of the cap; on a GPU those that
+     * Vulkan grants an exponential and a division besides. A cap never makes an error larger. */
+    return fabs(p->scale) * largest + p->cap * (p->gpu ? 0x1p-19 : 0x1p-22);
 }
 
 typedef struct row_sums {

@@ -35,6 +35,7 @@ typedef struct ref_problem {
     uint32_t batch, heads_q, heads_k, heads_v, seq_q, seq_k, dim_qk, dim_v;
     ref_view q, k, v;
     double scale; /* as applied */
+    double cap;   /* of scores: c tanh(s / c); 0: none */
     ref_mask mask;
     ref_window window;
     fovea_dtype o_dtype;

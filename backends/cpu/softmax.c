@@ -209,7 +209,8 @@ static void attend_blocks(const item *it, key_range *range, key_rows k, key_rows
                                      .l = it->scratch.l + first,
                                      .begins = it->scratch.begins + first,
                                      .limits = it->scratch.limits + first,
-                                     .s = it->scratch.s};
+                                     .s = it->scratch.s,
+                                     .cap = cap_of(it)};
         if (it->words) {
             attend_panel(it, panel, vectors, &block, range);
             continue;
@@ -242,7 +243,8 @@ static void attend_few_rows(const item *it, key_range *range, key_rows k, key_ro
                              .l = it->scratch.l,
                              .begins = it->scratch.begins,
                              .limits = it->scratch.limits,
-                             .s = it->scratch.s};
+                             .s = it->scratch.s,
+                             .cap = cap_of(it)};
     const few_tile tile = {.k = k.data,
                            .v = v.data,
                            .k_row = k.row,

@@ -48,6 +48,7 @@ typedef struct softmax_block {
     float *m, *l;                   /* [rows]: m in log2 units */
     const int32_t *begins, *limits; /* [rows] */
     float *s;
+    float cap; /* of scores, in log2 units; 0: none */
 } softmax_block;
 
 typedef struct softmax_tile {
@@ -268,6 +269,8 @@ INLINE void values(const int vectors, const int marked, const softmax_block *blo
 INLINE void attend(const int vectors, const softmax_block *block, const softmax_tile *tile)
 {
     scores(vectors, block, tile);
+    if (block->cap > 0.0f)
+        v_soft_cap_all(block->s, (size_t)tile->some * (size_t)vectors * LANES, block->cap);
     const uint32_t plain = weigh(vectors, block, tile);
     if (plain > 0)
         values(vectors, 0, block, tile, 0, plain);

@@ -30,6 +30,7 @@ typedef struct softmax_few {
     float *m, *l;                   /* [rows] */
     const int32_t *begins, *limits; /* [rows] */
     float *s;
+    float cap; /* of scores, in log2 units; 0: none */
 } softmax_few;
 
 typedef struct few_tile {
@@ -339,6 +340,8 @@ static void attend_few(const softmax_few *few, const few_tile *tile)
     case FOVEA_F32:
     case FOVEA_DTYPE_COUNT: dots_by_rows(FOVEA_F32, few, tile); break;
     }
+    if (few->cap > 0.0f)
+        v_soft_cap_all(few->s, (size_t)tile->some * few->slots, few->cap);
     const uint32_t plain = weigh_few(few, tile);
     switch ((fovea_dtype)tile->v_dtype) {
     case FOVEA_F16: values_by_rows(FOVEA_F16, few, tile, plain); break;

@@ -40,7 +40,7 @@ enum { PANEL_KEYS_MOST = SOFTMAX_PANEL_KEYS_ID, PANEL_UNITS_MOST = SOFTMAX_PANEL
 #if defined(__AVX512F__) /* all instruction sets of the matrix tier */
 _Static_assert(FEW_ROWS == SOFTMAX_NATIVE_FEW_ROWS, "few rows");
 #endif
-_Static_assert(CONSTANT_COUNT == RIGHT + 1, "constant ids are not in order");
+_Static_assert(CONSTANT_COUNT == CAP + 1, "constant ids are not in order");
 _Static_assert(sizeof(direct_params) == sizeof(common_params) + sizeof(output_params), "layout of parameters");
 _Static_assert(sizeof(direct_params) <= 128 && sizeof(state_params) <= 128, "parameters too large");
 
@@ -202,6 +202,14 @@ static uint32_t end_visible(const item *it, uint32_t row)
         return p->seq_k;
     const int64_t end = (int64_t)query_of(it, row) + p->diagonal + it->constants[RIGHT] + 1;
     return end < 0 ? 0 : end > p->seq_k ? p->seq_k : (uint32_t)end;
+}
+
+/* What scores are capped by, in log2 units; 0: nothing. */
+static float cap_of(const item *it)
+{
+    float cap;
+    memcpy(&cap, &it->constants[CAP], sizeof cap);
+    return cap;
 }
 
 /* The elements of the query of row `row`. */

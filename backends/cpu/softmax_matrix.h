@@ -139,11 +139,23 @@ INLINE void values_by_key(const int vectors, const softmax_block *block, const m
 
 /* ---- the block ----------------------------------------------------------------------------------------------- */
 
+/* Scores as they come from a product, times the scale and capped. */
+INLINE void cap_products(const softmax_block *block, size_t count, float scale)
+{
+    for (size_t i = 0; i < count; i += LANES)
+        v_store(block->s + i, v_soft_cap(v_load(block->s + i) * v_splat(scale), block->cap));
+}
+
 INLINE void attend_words(const int vectors, const softmax_block *block, const matrix_tile *tile)
 {
     const uint32_t *words = (const uint32_t *)(const void *)block->q;
     multiply(vectors, 0, &(matrix_product){tile->k, tile->k_row, tile->some, (block->dim_qk + 1) / 2, words, block->s});
-    weigh_matrix(vectors, block, tile);
+    matrix_tile scaled = *tile;
+    if (block->cap > 0.0f) {
+        cap_products(block, (size_t)tile->some * (size_t)vectors * LANES, tile->scale);
+        scaled.scale = 1.0f;
+    }
+    weigh_matrix(vectors, block, &scaled);
     words = (const uint32_t *)(const void *)block->s;
     if (tile->finite)
         multiply(vectors, 1,

@@ -185,4 +185,18 @@ INLINE vfloat v_exp2(vfloat x)
 #endif
 }
 
+/* c tanh(x / c) of x and c in log2 units, by an exponential that is at most 1. */
+INLINE vfloat v_soft_cap(vfloat x, float c)
+{
+    const vuint sign = (vuint)x & 0x80000000u;
+    const vfloat e = v_exp2((vfloat)((vuint)x & 0x7fffffffu) * v_splat(-2.885390081777927f / c)); /* 2 log2(e) */
+    return (vfloat)((vuint)(v_splat(c) * ((v_splat(1.0f) - e) / (v_splat(1.0f) + e))) | sign);
+}
+
+INLINE void v_soft_cap_all(float *x, size_t count, float c)
+{
+    for (size_t i = 0; i < count; i += LANES)
+        v_store(x + i, v_soft_cap(v_load(x + i), c));
+}
+
 #endif

@@ -32,6 +32,7 @@ typedef struct fovea_softmax_params {
 
     float scale;              /* factor of q.k; 0 means 1 / sqrt(dim_qk) unless scale_literal */
     uint32_t scale_literal;   /* nonzero: scale as written, 0 included */
+    float soft_cap;           /* c > 0: a score s becomes c tanh(s / c); 0: it stays */
     uint32_t causal;          /* nonzero: query i sees key j where j <= i + (seq_k - seq_q), of the run's sizes */
     uint32_t causal_top_left; /* nonzero, with causal or window: query i is at position i, not at i + (seq_k - seq_q) */
     uint32_t window;       /* nonzero: a query at position p sees the keys p - window_left to p + window_right alone */
@@ -46,7 +47,7 @@ typedef struct fovea_softmax_params {
     uint32_t seq_k_max;      /* most keys of a run; 0: k's extent */
     uint32_t tile;           /* 0: the planner's choice; n: candidate n - 1 of report.tile_candidates, for all runs */
     fovea_operands operands; /* of a matrix unit */
-    uint32_t reserved[12];
+    uint32_t reserved[11];
 } fovea_softmax_params;
 
 /* Plans and builds softmax attention for these shapes.

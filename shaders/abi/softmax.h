@@ -51,7 +51,8 @@
     C(26, MATRIX_K)                                                                           \
     C(27, OPERAND_PARTS) /* of an operand: 1, or 2 of f16, a high and a low one, that make a float32 */ \
     C(28, LEFT)          /* of all tiers. A query at position p sees the keys p - LEFT to p + RIGHT; */ \
-    C(29, RIGHT)         /* SOFTMAX_UNBOUNDED: no border on that side; under CAUSAL 0 */
+    C(29, RIGHT)         /* SOFTMAX_UNBOUNDED: no border on that side; under CAUSAL 0 */              \
+    C(30, CAP)           /* bits of a float c, in log2 units: a score s becomes c tanh(s / c); 0: it stays */
 #define SOFTMAX_UNBOUNDED 0xffffffffu
 /* Constant 31 of every kernel is its local size x, which fv_kernel_desc.invocations says: SPIR-V takes it so. */
 #define SOFTMAX_INVOCATIONS_ID 31

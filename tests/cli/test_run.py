@@ -229,6 +229,7 @@ class Refusals(RunTest):
             "causal": ['"yes"', "3", "1.5", "null"],
             "causal_top_left": ["[]", "1e9"],
             "window": ['"left"', "7"],
+            "soft_cap": ['"tanh"', "null"],
             "window_left": ["-1", '"maximum"'],
             "window_right": ["0.5", "null"],
             "cost_budget_us": ["-1", "1.5", "4294967296", "99999999999999999999", '"maximum"', "true", "null"],

@@ -37,11 +37,11 @@ compile() {
 }
 
 # Constants of all kernels, by name: a small tile, and what each variant says.
-#   constants TM TN TV Q K V O WIDE CAUSAL LSE DIM LEFT
+#   constants TM TN TV Q K V O WIDE CAUSAL LSE DIM LEFT CAP
 constants() {
   echo "-DLANE_ROWS=4u -DLANE_COLS=8u -DTM=$1 -DTN=$2 -DTV=$3 -DCHUNK=16u -DDIM_QK=${11} -DDIM_V=${11}" \
     "-DQ_DTYPE=$4 -DK_DTYPE=$5 -DV_DTYPE=$6 -DO_DTYPE=$7 -DQ_WIDE=$8 -DK_WIDE=$8 -DV_WIDE=$8 -DO_WORDS=$8" \
-    "-DCAUSAL=$9 -DLEFT=${12} -DRIGHT=0u -DLSE=${10} -DSUBGROUP=0u -DSUMS=1u -DGROUP_LANES=64u -DDTYPE=$5"
+    "-DCAUSAL=$9 -DLEFT=${12} -DRIGHT=0u -DCAP=${13} -DLSE=${10} -DSUBGROUP=0u -DSUMS=1u -DGROUP_LANES=64u -DDTYPE=$5"
 }
 
 # variants TEXT TM TN TV DEFINES
@@ -50,10 +50,10 @@ variants() {
     # shellcheck disable=SC2046,SC2086 # lists of options
     compile "$1.comp" $5 $(constants "$2" "$3" "$4" $variant)
   done <<END
-0u 0u 0u 0u 1u 0u 1u 64u 0xffffffffu
-0u 1u 1u 1u 0u 1u 1u 63u 5u
-2u 2u 2u 2u 1u 1u 0u 8u 0xffffffffu
-1u 1u 2u 0u 0u 0u 0u 1u 7u
+0u 0u 0u 0u 1u 0u 1u 64u 0xffffffffu 0u
+0u 1u 1u 1u 0u 1u 1u 63u 5u 0x41200000u
+2u 2u 2u 2u 1u 1u 0u 8u 0xffffffffu 0x41200000u
+1u 1u 2u 0u 0u 0u 0u 1u 7u 0u
 END
 }
 

@@ -42,6 +42,7 @@ static ref_problem problem_of(const test_case *c, unsigned char *const data[FOVE
                          .scale = 1.0 / sqrt(c->dim_qk),
                          .mask = c->mask,
                          .window = c->window,
+                         .cap = c->soft_cap,
                          .o_dtype = c->dtypes.o,
                          .operand = kernel->operand,
                          .parts = kernel->operand_parts,

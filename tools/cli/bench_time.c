@@ -90,6 +90,7 @@ fovea_status bench_make_op(session *s, const bench_result *result, fovea_op **ou
                                          .o = views[FOVEA_O],
                                          .causal = c->mask == REF_CAUSAL || c->mask == REF_CAUSAL_TOP_LEFT,
                                          .causal_top_left = c->mask == REF_CAUSAL_TOP_LEFT,
+                                         .soft_cap = c->soft_cap,
                                          .window = c->window.given,
                                          .window_left = c->window.left,
                                          .window_right = c->window.right,

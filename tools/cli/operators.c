@@ -36,6 +36,7 @@ static const tensor_row softmax_tensors[] = {
 static const key_row softmax_keys[] = {
     {"scale", KEY_REAL, SOFTMAX(scale), "0", NULL, "factor of q.k; 0 is 1 / sqrt(dim_qk) unless scale_literal"},
     {"scale_literal", KEY_FLAG, SOFTMAX(scale_literal), "false", NULL, "scale as written, 0 included"},
+    {"soft_cap", KEY_REAL, SOFTMAX(soft_cap), "0", NULL, "c > 0: a score s becomes c tanh(s / c)"},
     {"causal", KEY_FLAG, SOFTMAX(causal), "false", NULL, "query i sees key j where j <= i + (seq_k - seq_q)"},
     {"causal_top_left", KEY_FLAG, SOFTMAX(causal_top_left), "false", NULL,
      "with causal or window: query i is at position i, not at i + (seq_k - seq_q)"},

@@ -64,14 +64,14 @@ MATRIX_MULTIPLY_ADD = re.compile(r'\bv_wmma_f32')
 def matrix_constants(dim_qk, dim_v, tile, dtype, parts, subgroup):
     rows, cols, tm, tn, tv, chunk, v_step, v_turned, q_kept = tile
     values = [rows, cols, tm, tn, tv, chunk, dim_qk, dim_v, dtype, dtype, dtype, dtype, 1, 1, 1, 1, 0, 1, subgroup,
-              cols * 16, v_step, v_turned, q_kept, 0, 16, 16, 16, parts, UNBOUNDED, UNBOUNDED]
+              cols * 16, v_step, v_turned, q_kept, 0, 16, 16, 16, parts, UNBOUNDED, UNBOUNDED, 0]
     return {**dict(enumerate(values)), 31: rows * cols * subgroup}
 
 
 def constants(shape, dim, lanes, dtype, subgroup):
     values = [lanes[0], lanes[1], shape[0], shape[1], shape[2], lanes[2], dim, dim, 0, dtype, dtype, 0, 1, 1, 1, 1, 1, 1,
               subgroup]
-    borders = ['28=%d' % UNBOUNDED, '29=0'] # causal
+    borders = ['28=%d' % UNBOUNDED, '29=0', '30=0'] # causal, scores as they are
     return ['%d=%d' % pair for pair in enumerate(values)] + borders + ['31=%d' % (lanes[0] * lanes[1])]
 
 
