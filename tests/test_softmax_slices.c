@@ -41,6 +41,15 @@ static const test_case sliced[] = {
      .dim_v = 64,
      .mask = REF_CAUSAL,
      .level = CASE_QUICK},
+    {.name = "sliced_one_hot",
+     HEADS(1, 2, 1, 1),
+     .seq_q = 130,
+     .seq_k = 513,
+     .dim_qk = 64,
+     .dim_v = 64,
+     .mask = REF_CAUSAL,
+     .values = VALUES_ONE_HOT,
+     .level = CASE_QUICK},
     {.name = "sliced_dim_256",
      HEADS(1, 2, 1, 1),
      .seq_q = 20,
@@ -244,7 +253,8 @@ START_TEST(packed_by_others)
     trial t[2];
     if (!test_is_cpu())
         return;
-    c.mask = _i ? REF_CAUSAL : REF_FULL;
+    c.mask = _i % 2 ? REF_CAUSAL : REF_FULL;
+    c.values = _i < 2 ? VALUES_UNIT : VALUES_ONE_HOT;
     for (int n = 0; n < 2; n++)
         trial_begin(&t[n], test.opened, &c, (uint32_t)n); /* heads rotated: other data */
     for (size_t n = 0; n < 2 * sizeof options / sizeof options[0]; n++) {
@@ -326,7 +336,7 @@ void add_slice_tests(Suite *suite)
     tcase_add_test(c, small_workspace);
     tcase_add_loop_test(c, repeated_runs_equal, 0, 4);
     tcase_add_test(c, recorded_back_to_back);
-    tcase_add_loop_test(c, packed_by_others, 0, 2);
+    tcase_add_loop_test(c, packed_by_others, 0, 2 * 2);
     tcase_add_test(c, chained_runs);
     tcase_add_loop_test(c, threads_equal, 0, 4);
     suite_add_tcase(suite, c);
