@@ -146,6 +146,8 @@ const test_case test_cases[] = {
     {"rising_causal", CASE_QUICK, 1, 2, 1, 1, 65, 200, 32, 32, F32, CAUSAL, .values = VALUES_RISING},
     {"rising_long", CASE_QUICK, 1, 2, 1, 1, 9, 900, 8, 8, F32, .values = VALUES_RISING},
     {"high_logits_long", CASE_QUICK, 1, 2, 1, 1, 9, 900, 16, 16, F32, .values = VALUES_HIGH_LOGITS},
+    {"one_hot_513", CASE_QUICK, 1, 4, 2, 2, 70, 513, 60, 60, B16, .values = VALUES_ONE_HOT},
+    {"one_hot_700_causal", CASE_QUICK, 2, 3, 1, 1, 50, 700, 33, 31, B16, CAUSAL, .values = VALUES_ONE_HOT, .shift = 1},
     {"scale_zero", CASE_TINY, 1, 2, 1, 1, 5, 21, 8, 8, F32, .scale_literal = true, .scale = 0.0f},
     {"scale_negative", CASE_TINY, 1, 2, 1, 1, 5, 21, 8, 8, F32, CAUSAL, .scale_literal = true, .scale = -0.7f},
     {"scale_given", CASE_TINY, 1, 2, 1, 1, 5, 21, 8, 8, F32, .scale = 0.31f},
@@ -274,7 +276,7 @@ static void pick_options(test_case *c, uint64_t seed, uint64_t *state)
     if (NEXT(4) == 0)
         c->soft_cap = NEXT(2) ? 50.0f : 1.5f;
     c->layout = (case_layout)NEXT(LAYOUT_BROADCAST_ROWS + 1);
-    c->values = NEXT(4) ? VALUES_UNIT : (case_values)NEXT(VALUES_RISING + 1);
+    c->values = NEXT(4) ? VALUES_UNIT : (case_values)NEXT(VALUES_ONE_HOT + 1);
     c->shift = NEXT(2) ? 0 : NEXT(9);
     c->no_lse = NEXT(4) == 0;
     c->run_q = NEXT(4) ? 0 : 1 + NEXT(c->seq_q);

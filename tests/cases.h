@@ -30,7 +30,8 @@ typedef enum case_values {
     VALUES_UNIT = 0,    /* uniform in [-1, 1] */
     VALUES_HIGH_LOGITS, /* scores up to 1e4 in size, of both signs */
     VALUES_LOW_LOGITS,  /* every score close to -1e4 */
-    VALUES_RISING       /* the maximum rises with every key, so that each tile rescales */
+    VALUES_RISING,      /* the maximum rises with every key, so that each tile rescales */
+    VALUES_ONE_HOT      /* a value is 1 in one column, 0 elsewhere, so that each key shows where it went */
 } case_values;
 
 typedef struct case_dtypes {

@@ -16,6 +16,9 @@ static void *allocate(void *user, size_t size, size_t alignment)
         atomic_store(&c->unaligned, true);
     if (call == atomic_load(&c->fail_at))
         return NULL;
+    size_t largest = atomic_load(&c->largest);
+    while (size > largest && !atomic_compare_exchange_weak(&c->largest, &largest, size))
+        continue;
     unsigned char *start = malloc(size + alignment + sizeof(block));
     if (!start)
         return NULL;
@@ -42,6 +45,7 @@ void counting_init(counting *c)
 {
     atomic_init(&c->live, 0);
     atomic_init(&c->calls, 0);
+    atomic_init(&c->largest, 0);
     atomic_init(&c->fail_at, -1);
     atomic_init(&c->misused, false);
     atomic_init(&c->unaligned, false);

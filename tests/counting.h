@@ -10,6 +10,7 @@
 typedef struct counting {
     atomic_long live;      /* blocks not yet released */
     atomic_long calls;     /* allocations asked for so far */
+    atomic_size_t largest; /* bytes of the largest block so far */
     atomic_long fail_at;   /* the call of this number, from 0, fails; -1: none */
     atomic_bool misused;   /* a release did not match its allocation */
     atomic_bool unaligned; /* an alignment was no power of two */

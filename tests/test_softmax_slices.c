@@ -2,6 +2,9 @@
  * within the bound. */
 #include "test_softmax.h"
 
+#include "counting.h"
+
+#include <math.h>
 #include <stdlib.h>
 
 #define HEADS(b, q, k, v) .batch = b, .heads_q = q, .heads_k = k, .heads_v = v
@@ -48,6 +51,15 @@ static const test_case sliced[] = {
      .dim_qk = 64,
      .dim_v = 64,
      .mask = REF_CAUSAL,
+     .level = CASE_QUICK},
+    {.name = "sliced_one_hot",
+     HEADS(1, 2, 1, 1),
+     .seq_q = 130,
+     .seq_k = 513,
+     .dim_qk = 64,
+     .dim_v = 64,
+     .mask = REF_CAUSAL,
+     .values = VALUES_ONE_HOT,
      .level = CASE_QUICK},
     {.name = "sliced_dim_256",
      HEADS(1, 2, 1, 1),
@@ -252,7 +264,8 @@ START_TEST(packed_by_others)
     trial t[2];
     if (!test_is_cpu())
         return;
-    c.mask = _i ? REF_CAUSAL : REF_FULL;
+    c.mask = _i % 2 ? REF_CAUSAL : REF_FULL;
+    c.values = _i < 2 ? VALUES_UNIT : VALUES_ONE_HOT;
     for (int n = 0; n < 2; n++)
         trial_begin(&t[n], test.opened, &c, (uint32_t)n); /* heads rotated: other data */
     for (size_t n = 0; n < 2 * sizeof options / sizeof options[0]; n++) {
@@ -261,6 +274,62 @@ START_TEST(packed_by_others)
     }
     for (int n = 0; n < 2; n++)
         trial_end(&t[n]);
+}
+END_TEST
+
+/* Runs with a descriptor of so many keys; fewer of them are the run's. Gives the largest block that it took. */
+static size_t run_of_longest(trial *t, counting *memory, const trial_options *options, uint64_t keys)
+{
+    fovea_softmax_params params = trial_params(t, options);
+    fovea_op *op = NULL;
+    params.k.extents[2] = params.v.extents[2] = keys; /* dense, and of one head: no stride changes */
+    atomic_store(&memory->largest, 0);
+    test_status(t->device, FOVEA_OK, fovea_softmax_create(t->device, &params, &op));
+    trial_run_op(t, op, TRIAL_OWN);
+    fovea_op_destroy(op);
+    return atomic_load(&memory->largest);
+}
+
+/* Rows of several tiles share what is packed, but for an operator whose longest run needs more than 64 MiB for that: there
+ * each work item packs for itself, as far as its whole unit sees, and no bit differs; nor where a value is not finite, which
+ * rows of the other tile alone may see. */
+START_TEST(packed_alone_or_together)
+{
+    static const trial_options options[] = {
+        {.split_count = 1}, {.split_count = 3}, {.split_count = 2, .cost_budget_us = 20}};
+    static const struct {
+        uint32_t key;
+        double value;
+    } places[] = {{0, 0.5}, {490, NAN}, {512, INFINITY}, {3, -INFINITY}};
+    enum { KEYS_BEYOND = 1000000, BLOCK_MOST = 8 << 20 };
+    test_case c = {.name = "packed_alone", HEADS(1, 2, 1, 1), .seq_q = 100, .seq_k = 700, .dim_qk = 20, .dim_v = 24};
+    fovea_device_params params = test.params;
+    fovea_device *device = NULL;
+    counting memory;
+    trial t;
+    if (!test_is_cpu())
+        return;
+    c.mask = _i % 2 ? REF_CAUSAL : REF_FULL;
+    c.run_k = 513;
+    c.dtypes = (case_dtypes){FOVEA_BF16, FOVEA_BF16, FOVEA_BF16, FOVEA_F32};
+    counting_init(&memory);
+    params.allocator = counting_allocator(&memory);
+    test_status(NULL, FOVEA_OK, fovea_device_open(&params, &device));
+    trial_begin(&t, device, &c, 0);
+    trial_poke(&t, TRIAL_V, (const uint32_t[4]){0, 0, places[_i / 2].key, 7}, places[_i / 2].value);
+    for (size_t n = 0; n < sizeof options / sizeof options[0]; n++) {
+        run_of_longest(&t, &memory, &options[n], c.seq_k);
+        trial_check(&t);
+        outputs together = keep(&t);
+        const size_t largest = run_of_longest(&t, &memory, &options[n], KEYS_BEYOND);
+        trial_check(&t);
+        trial_same(&t, together.o, together.lse, "each work item packs its own");
+        ck_assert_msg(largest <= BLOCK_MOST, "a block of %zu bytes", largest);
+        drop(&together);
+    }
+    trial_end(&t);
+    fovea_device_destroy(device);
+    ck_assert_int_eq(atomic_load(&memory.live), 0);
 }
 END_TEST
 
@@ -334,7 +403,8 @@ void add_slice_tests(Suite *suite)
     tcase_add_test(c, small_workspace);
     tcase_add_loop_test(c, repeated_runs_equal, 0, 4);
     tcase_add_test(c, recorded_back_to_back);
-    tcase_add_loop_test(c, packed_by_others, 0, 2);
+    tcase_add_loop_test(c, packed_by_others, 0, 2 * 2);
+    tcase_add_loop_test(c, packed_alone_or_together, 0, 2 * 4);
     tcase_add_test(c, chained_runs);
     tcase_add_loop_test(c, threads_equal, 0, 4);
     suite_add_tcase(suite, c);

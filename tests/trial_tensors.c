@@ -133,16 +133,25 @@ static double unit_random(uint64_t hash)
     return (double)(hash >> 11) * 0x1p-52 - 1.0;
 }
 
+/* The column of a value that is not 0. Keys of a whole tile apart, of two heads or of two batches, differ in it. */
+static uint32_t hot_column(uint32_t dim, const uint32_t i[4])
+{
+    return (i[2] + i[2] / dim + 3 * i[1] + 5 * i[0]) % dim;
+}
+
 static double value_of(const trial *t, int tensor, const uint32_t i[4])
 {
     const test_case *c = &t->c;
     const uint64_t key = (((uint64_t)i[0] * 4099 + i[1]) * 1048583 + i[2]) * 1031 + i[3];
     const double u = unit_random(case_hash(t->seed + (uint64_t)tensor * 7919, key));
     const double scale = c->scale_literal || c->scale != 0.0f ? 1.0 : 1.0 / sqrt(c->dim_qk);
+    if (tensor == TRIAL_V && c->values == VALUES_ONE_HOT)
+        return i[3] == hot_column(c->dim_v, i) ? 1.0 : 0.0;
     if (tensor == TRIAL_V)
         return u;
     switch (c->values) {
-    case VALUES_UNIT: break;
+    case VALUES_UNIT:
+    case VALUES_ONE_HOT: break;
     case VALUES_HIGH_LOGITS: return tensor == TRIAL_Q ? 2e4 * u : u;
     case VALUES_LOW_LOGITS: {
         const double size = sqrt(1e4 / (scale * c->dim_qk));

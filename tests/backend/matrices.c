@@ -2,7 +2,8 @@
  * features that are missing, and what is enabled. Needs no device. */
 #include "../../backends/vulkan/internal.h"
 
-#include <check.h>
+#include "runner.h"
+
 #include <string.h>
 
 enum { ROWS_MOST = 16 };
@@ -307,11 +308,5 @@ int main(void)
     tcase_add_loop_test(c, operand_types_apart, 0, 3);
     tcase_add_test(c, a_lower_tier_enables_nothing);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return !run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include "../../backends/vulkan/vkmatrix.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -17,14 +18,17 @@
 /* ---- the armed fault ------------------------------------------------------------------------- */
 
 static struct {
-    pthread_mutex_t lock;
-    fault_call call; /* meaningful while times is not 0 */
+    pthread_mutex_t lock; /* guards what follows */
+    fault_call call;      /* meaningful while times is not 0 */
     uint32_t skip, times, fired;
     VkResult result;
-    uint32_t calls[FAULT_CALL_COUNT], cached;
-    int32_t live;
-    bool hide_coherent, stalled, garbling;
+    uint32_t calls[FAULT_CALL_COUNT];
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Each on its own. */
+static atomic_bool hiding_coherent, stalled, garbling;
+static atomic_uint_least32_t cached;
+static atomic_int_least32_t live;
 
 EXPORT void fault_arm(fault_call call, uint32_t skip, int32_t result, uint32_t times);
 EXPORT void fault_disarm(void);
@@ -74,69 +78,27 @@ uint32_t fault_calls(fault_call call)
 
 uint32_t fault_cached(void)
 {
-    pthread_mutex_lock(&state.lock);
-    const uint32_t cached = state.cached;
-    pthread_mutex_unlock(&state.lock);
     return cached;
 }
 
 int32_t fault_live(void)
 {
-    pthread_mutex_lock(&state.lock);
-    const int32_t live = state.live;
-    pthread_mutex_unlock(&state.lock);
     return live;
 }
 
 void fault_hide_coherent(bool hide)
 {
-    pthread_mutex_lock(&state.lock);
-    state.hide_coherent = hide;
-    pthread_mutex_unlock(&state.lock);
+    hiding_coherent = hide;
 }
 
 void fault_stall(bool on)
 {
-    pthread_mutex_lock(&state.lock);
-    state.stalled = on;
-    pthread_mutex_unlock(&state.lock);
-}
-
-static bool is_stalled(void)
-{
-    pthread_mutex_lock(&state.lock);
-    const bool stalled = state.stalled;
-    pthread_mutex_unlock(&state.lock);
-    return stalled;
+    stalled = on;
 }
 
 void fault_garble(bool on)
 {
-    pthread_mutex_lock(&state.lock);
-    state.garbling = on;
-    pthread_mutex_unlock(&state.lock);
-}
-
-static bool is_garbling(void)
-{
-    pthread_mutex_lock(&state.lock);
-    const bool garbling = state.garbling;
-    pthread_mutex_unlock(&state.lock);
-    return garbling;
-}
-
-static void born(bool yes)
-{
-    pthread_mutex_lock(&state.lock);
-    state.live += yes;
-    pthread_mutex_unlock(&state.lock);
-}
-
-static void died(bool yes)
-{
-    pthread_mutex_lock(&state.lock);
-    state.live -= yes;
-    pthread_mutex_unlock(&state.lock);
+    garbling = on;
 }
 
 /* Counts a call and says whether it fails, and how. */
@@ -289,13 +251,13 @@ static device_table *enter(const void *handle, fault_call call, VkResult *result
     {                                                                                                    \
         ENTER(device, create);                                                                           \
         result = next->create(device, info, callbacks, out);                                             \
-        born(result == VK_SUCCESS);                                                                      \
+        live += result == VK_SUCCESS;                                                                    \
         return result;                                                                                   \
     }                                                                                                    \
     static VKAPI_ATTR void VKAPI_CALL on_##destroy(VkDevice device, Type object,                         \
                                                    const VkAllocationCallbacks *callbacks)               \
     {                                                                                                    \
-        died(object != VK_NULL_HANDLE);                                                                  \
+        live -= object != VK_NULL_HANDLE;                                                                \
         find_device(key_of(device))->destroy(device, object, callbacks);                                 \
     }
 
@@ -308,13 +270,11 @@ static VKAPI_ATTR VkResult VKAPI_CALL on_CreateComputePipelines(VkDevice device,
                                                                 const VkComputePipelineCreateInfo *infos,
                                                                 const VkAllocationCallbacks *callbacks, VkPipeline *out)
 {
-    pthread_mutex_lock(&state.lock);
-    state.cached += cache != VK_NULL_HANDLE;
-    pthread_mutex_unlock(&state.lock);
+    cached += cache != VK_NULL_HANDLE;
     ENTER(device, CreateComputePipelines);
     result = next->CreateComputePipelines(device, cache, count, infos, callbacks, out);
     for (uint32_t i = 0; i < count; i++)
-        born(out[i] != VK_NULL_HANDLE);
+        live += out[i] != VK_NULL_HANDLE;
     return result;
 }
 
@@ -323,7 +283,7 @@ FORWARD(GetPipelineCacheData, device, (VkDevice device, VkPipelineCache cache, s
 static VKAPI_ATTR void VKAPI_CALL on_DestroyPipeline(VkDevice device, VkPipeline pipeline,
                                                      const VkAllocationCallbacks *callbacks)
 {
-    died(pipeline != VK_NULL_HANDLE);
+    live -= pipeline != VK_NULL_HANDLE;
     find_device(key_of(device))->DestroyPipeline(device, pipeline, callbacks);
 }
 
@@ -356,7 +316,7 @@ FORWARD(QueueSubmit, queue, (VkQueue queue, uint32_t count, const VkSubmitInfo *
 static VKAPI_ATTR VkResult VKAPI_CALL on_GetFenceStatus(VkDevice device, VkFence fence)
 {
     ENTER(device, GetFenceStatus);
-    return is_stalled() ? VK_NOT_READY : next->GetFenceStatus(device, fence);
+    return stalled ? VK_NOT_READY : next->GetFenceStatus(device, fence);
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL on_WaitForFences(VkDevice device, uint32_t count, const VkFence *fences,
@@ -364,7 +324,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL on_WaitForFences(VkDevice device, uint32_t
 {
     ENTER(device, WaitForFences);
     const struct timespec whole = {.tv_sec = (time_t)(timeout / 1000000000u), .tv_nsec = (long)(timeout % 1000000000u)};
-    if (!is_stalled())
+    if (!stalled)
         return next->WaitForFences(device, count, fences, all, timeout);
     nanosleep(&whole, NULL);
     return VK_TIMEOUT;
@@ -417,9 +377,9 @@ static VKAPI_ATTR VkResult VKAPI_CALL on_CreateInstance(const VkInstanceCreateIn
             (PFN_vkGetPhysicalDeviceMemoryProperties)get(*out, "vkGetPhysicalDeviceMemoryProperties"),
         .GetPhysicalDeviceCooperativeMatrixPropertiesKHR = (PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR)get(
             *out, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"),
-        .hide_coherent = state.hide_coherent,
+        .hide_coherent = hiding_coherent,
     };
-    born(true);
+    live++;
     return VK_SUCCESS;
 }
 
@@ -430,7 +390,7 @@ static VKAPI_ATTR void VKAPI_CALL on_DestroyInstance(VkInstance instance, const 
     instance_table *table = find_instance(key_of(instance));
     const PFN_vkDestroyInstance destroy = table->DestroyInstance;
     table->key = NULL;
-    died(true);
+    live--;
     destroy(instance, callbacks);
 }
 
@@ -481,7 +441,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_module(VkDevice device, const VkSha
                                                     const VkAllocationCallbacks *callbacks, VkShaderModule *out)
 {
     const PFN_vkCreateShaderModule create = find_device(key_of(device))->sound_module;
-    if (!is_garbling())
+    if (!garbling)
         return create(device, info, callbacks, out);
     VkShaderModuleCreateInfo wrong = *info;
     uint32_t *words = malloc(info->codeSize);
@@ -520,7 +480,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL on_CreateDevice(VkPhysicalDevice physical,
     table->sound_module = table->CreateShaderModule;
     table->CreateShaderModule = create_module;
     table->key = key_of(*out);
-    born(true);
+    live++;
     return VK_SUCCESS;
 }
 
@@ -531,7 +491,7 @@ static VKAPI_ATTR void VKAPI_CALL on_DestroyDevice(VkDevice device, const VkAllo
     device_table *table = find_device(key_of(device));
     const PFN_vkDestroyDevice destroy = table->DestroyDevice;
     table->key = NULL;
-    died(true);
+    live--;
     destroy(device, callbacks);
 }
 
