@@ -21,7 +21,7 @@ enum constant_id {
 #define ID(id, name) name = id,
     SOFTMAX_CONSTANTS(ID)
 #undef ID
-        CONSTANTS = 32,
+        CONSTANTS = SOFTMAX_PANEL_UNITS_ID + 1,
 };
 
 enum { BOUND = 64 << 20, ROWS = 128, KEYS = 128 };
@@ -40,6 +40,7 @@ static void fill_constants(const shape *s, uint32_t constants[CONSTANTS])
     constants[TN] = KEYS;
     constants[TV] = constants[DIM_V] = s->dim_v;
     constants[DIM_QK] = s->dim_qk;
+    constants[LEFT] = constants[RIGHT] = SOFTMAX_UNBOUNDED;
     constants[SOFTMAX_PANEL_KEYS_ID] = s->keys;
     constants[SOFTMAX_PANEL_UNITS_ID] = s->units;
 }
