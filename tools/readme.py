@@ -109,7 +109,7 @@ def support():
     for name, path in operators():
         body = find(rf"typedef struct fovea_{name}_params \{{(.*?)\n\}}", path.read_text(encoding="utf-8"), path.name)
         body = re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL)
-        fields = [field.strip() for line in re.findall(r"^\s*(?:float|uint32_t|fovea_tier) ([^;\[]+);", body, re.MULTILINE)
+        fields = [field.strip() for line in re.findall(r"^\s*(?:float|uint32_t|fovea_(?!tensor)\w+) ([^;\[]+);", body, re.MULTILINE)
                   for field in line.split(",")]
         text += f"\n\nOptions of {name}: " + ", ".join(f"`{field}`" for field in fields) + "."
     return text
