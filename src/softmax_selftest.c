@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "cache.h"
+#include "selftest.h"
 #include "softmax.h"
 #include "util/half.h"
 #include "util/math.h"
@@ -211,35 +211,6 @@ static fv_chain chain_of(const softmax_variant *variant, bool direct)
     return (fv_chain){{variant->state, variant->finish}, variant->state ? 2 : 0, TEST_REVISION};
 }
 
-static bool is_tested(const fv_chain *chain)
-{
-    for (uint32_t i = 0; i < chain->count; i++)
-        if (!chain->kernels[i]->tested)
-            return false;
-    return true;
-}
-
-static void mark(const fv_chain *chain, bool right, bool cached)
-{
-    for (uint32_t i = 0; i < chain->count; i++) {
-        fv_pipeline *kernel = chain->kernels[i];
-        kernel->cached = cached && (kernel->cached || !kernel->tested); /* a test on this object counts for more */
-        kernel->tested = true;
-    }
-    chain->kernels[0]->failed = !right;
-}
-
-/* Whether the chain is tested, or the cache knows what came of it. */
-static bool is_known(fovea_device *device, const fv_chain *chain)
-{
-    if (is_tested(chain))
-        return true;
-    const fv_verdict verdict = fv_cache_recall(device, chain);
-    if (verdict != FV_UNTESTED)
-        mark(chain, verdict == FV_PASSED, true);
-    return verdict != FV_UNTESTED;
-}
-
 static softmax_verdict verdict_of(const fv_pipeline *direct, const fv_pipeline *state)
 {
     const fv_pipeline *failed = direct && direct->failed ? direct : state && state->failed ? state : NULL;
@@ -252,13 +223,13 @@ static fovea_status test_chain(fovea_device *device, const softmax_variant *vari
                                double *scores)
 {
     const fv_chain chain = chain_of(variant, direct);
-    if (is_tested(&chain))
+    if (fv_chain_is_tested(&chain))
         return FOVEA_OK;
     const double start = fv_seconds();
     bool right = false;
     const fovea_status status = run_once(device, variant, direct, problem, scores, &right);
     if (status == FOVEA_OK) {
-        mark(&chain, right, false);
+        fv_chain_mark(&chain, right, false);
         chain.kernels[0]->test_s = fv_seconds() - start;
         fv_cache_remember(device, &chain, right ? FV_PASSED : FV_FAILED);
     }
@@ -290,7 +261,7 @@ fovea_status softmax_self_test(fovea_device *device, const softmax_shape *shape,
 {
     fovea_status status = FOVEA_OK;
     const fv_chain direct = chain_of(variant, true), carried = chain_of(variant, false);
-    const bool direct_known = is_known(device, &direct), carried_known = is_known(device, &carried);
+    const bool direct_known = fv_chain_is_known(device, &direct), carried_known = fv_chain_is_known(device, &carried);
     const bool refused = verdict_of(variant->direct, variant->state) != SOFTMAX_RIGHT;
     if (!refused && (!direct_known || !carried_known))
         status = run_tests(device, shape, variant);
