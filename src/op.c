@@ -5,9 +5,41 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cache.h"
 #include "util/math.h"
 
 enum { LEAST_ALIGNMENT = 16 }; /* kernels read up to 16 bytes at once, aligned to the start of a binding */
+
+fovea_status fv_op_create(fovea_device *device, const fv_op_class *type, const void *params, fovea_op **out_op)
+{
+    if (out_op)
+        *out_op = NULL;
+    if (!device)
+        return FOVEA_INVALID;
+    fovea_status status = FOVEA_OK;
+    fovea_op *op = NULL;
+    fv_host *host = &device->host;
+    const double start = fv_seconds();
+    fv_require(host, params && out_op, FOVEA_INVALID, "fovea_%s_create: params or out_op is NULL", type->name);
+    fv_require(host, !device->backend->lost(device->driver), FOVEA_DEVICE_LOST, "fovea_%s_create: device lost",
+               type->name);
+    op = fv_alloc(host, 1, type->size);
+    fv_require(host, op, FOVEA_OUT_OF_HOST_MEMORY, "no host memory for an op");
+    op->type = type;
+    op->device = device;
+    fv_try(type->init(op, params));
+    fv_try(fv_device_reserve(device, op->workspace_size));
+    fv_cache_keep(device);
+    pthread_mutex_lock(&device->lock);
+    type->report(op, fv_seconds() - start);
+    pthread_mutex_unlock(&device->lock);
+    *out_op = op;
+    return FOVEA_OK;
+fail:
+    if (op)
+        type->destroy(op);
+    return status;
+}
 
 fovea_status fovea_op_run(fovea_op *op, const fovea_op_args *args)
 {

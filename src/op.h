@@ -8,6 +8,10 @@
 
 typedef struct fv_op_class {
     const char *name;
+    size_t size; /* of the operator's own struct */
+    /* Validates, plans, makes kernels, sets workspace_size. What a failure leaves, `destroy` releases. */
+    fovea_status (*init)(fovea_op *op, const void *params);
+    void (*report)(fovea_op *op, double create_s); /* completes the report; device->lock is held */
     fovea_status (*run)(fovea_op *op, const fovea_op_args *args);
     fovea_status (*prefer)(const fovea_op *op);
     void (*destroy)(fovea_op *op); /* frees the op itself too */
@@ -26,6 +30,9 @@ typedef struct fv_bound {
     uint32_t first_element;
     uint64_t begin, end; /* bytes of the view in its buffer */
 } fv_bound;
+
+/* What every fovea_<operator>_create does. */
+fovea_status fv_op_create(fovea_device *device, const fv_op_class *type, const void *params, fovea_op **out_op);
 
 /* Checks a binding of a view against its buffer and the device's limits. `name` is for messages. */
 fovea_status fv_bind(const fovea_op *op, const char *name, const fovea_tensor *tensor, const fovea_binding *binding,

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cache.h"
 #include "softmax.h"
 #include "util/math.h"
 
@@ -213,35 +212,20 @@ fail:
     return status;
 }
 
-static const fv_op_class softmax_class = {"softmax", run, prefer, destroy};
+static fovea_status init(fovea_op *base, const void *params)
+{
+    fovea_status status = FOVEA_OK;
+    softmax_op *op = (softmax_op *)base;
+    fv_try(softmax_shape_init(base->device, params, &op->shape));
+    fv_try(make_variants(op));
+fail:
+    return status;
+}
+
+static const fv_op_class softmax_class = {"softmax", sizeof(softmax_op), init, softmax_fill_report, run, prefer,
+                                          destroy};
 
 fovea_status fovea_softmax_create(fovea_device *device, const fovea_softmax_params *params, fovea_op **out_op)
 {
-    if (out_op)
-        *out_op = NULL;
-    if (!device)
-        return FOVEA_INVALID;
-    fovea_status status = FOVEA_OK;
-    softmax_op *op = NULL;
-    fv_host *host = &device->host;
-    const double start = fv_seconds();
-    fv_require(host, params && out_op, FOVEA_INVALID, "fovea_softmax_create: params or out_op is NULL");
-    fv_require(host, !device->backend->lost(device->driver), FOVEA_DEVICE_LOST, "fovea_softmax_create: device lost");
-    op = fv_alloc(host, 1, sizeof *op);
-    fv_require(host, op, FOVEA_OUT_OF_HOST_MEMORY, "no host memory for an op");
-    op->base.type = &softmax_class;
-    op->base.device = device;
-    fv_try(softmax_shape_init(device, params, &op->shape));
-    fv_try(make_variants(op));
-    fv_try(fv_device_reserve(device, op->base.workspace_size));
-    fv_cache_keep(device);
-    pthread_mutex_lock(&device->lock);
-    softmax_fill_report(op, fv_seconds() - start);
-    pthread_mutex_unlock(&device->lock);
-    *out_op = &op->base;
-    return FOVEA_OK;
-fail:
-    if (op)
-        destroy(&op->base);
-    return status;
+    return fv_op_create(device, &softmax_class, params, out_op);
 }

@@ -29,27 +29,16 @@ typedef struct test_problem {
     uint64_t size;
 } test_problem;
 
-/* A multiple of 1/8 in [-1, 1]: exact in every dtype. */
-static float value(uint32_t tensor, uint64_t index)
-{
-    uint32_t hash = (uint32_t)index * 2654435761u + tensor * 40503u;
-    hash ^= hash >> 15;
-    hash *= 2246822519u;
-    return (float)(int)((hash >> 20) % 17u) / 8.0f - 1.0f;
-}
-
 static void fill(unsigned char *bytes, const fovea_tensor *view, uint32_t tensor)
 {
     const uint64_t count = view->extents[2] * view->extents[3];
     for (uint64_t i = 0; i < count; i++)
-        fv_store_element(bytes, view->dtype, i, value(tensor, i));
+        fv_store_element(bytes, view->dtype, i, fv_test_value(tensor, i));
 }
 
 static fv_bound place(test_problem *problem, uint64_t bytes)
 {
-    const uint64_t offset = problem->size;
-    problem->size = offset + fv_round_up(fv_max(bytes, 16), problem->alignment);
-    return (fv_bound){.range = {NULL, offset, fv_round_up(fv_max(bytes, 4), 4)}};
+    return fv_test_place(&problem->size, problem->alignment, bytes);
 }
 
 static void describe(const softmax_shape *shape, const softmax_tile *tile, bool native, test_problem *problem)
@@ -112,19 +101,14 @@ static double answer_scores(const test_problem *problem, uint32_t query, uint32_
     for (uint32_t key = 0; key < seen; key++) {
         double dot = 0.0;
         for (uint32_t d = 0; d < shape->dim_qk; d++)
-            dot += (double)value(0, (uint64_t)query * shape->dim_qk + d) * value(1, (uint64_t)key * shape->dim_qk + d);
+            dot += (double)fv_test_value(0, (uint64_t)query * shape->dim_qk + d) *
+                   fv_test_value(1, (uint64_t)key * shape->dim_qk + d);
         scores[key] = scale * dot;
         most = fmax(most, scores[key]);
     }
     for (uint32_t key = 0; key < seen; key++)
         sum += exp(scores[key] - most);
     return most + log(sum);
-}
-
-/* Rounding to a format changes numbers up to 1 by no more than this. */
-static double unit_of(fovea_dtype dtype)
-{
-    return dtype == FOVEA_BF16 ? 1.0 / 128 : dtype == FOVEA_F16 ? 1.0 / 512 : 0.0;
 }
 
 /* Of many queries of native kernels the first ones, the last of a full tile and those behind it: an answer takes longer than a result. */
@@ -148,7 +132,7 @@ static bool agrees(const test_problem *problem, double *scores)
 {
     const softmax_shape *shape = &problem->shape;
     const softmax_bound *bound = &problem->bound;
-    const double tolerance = 1e-4 + unit_of(shape->o.dtype) + unit_of(problem->weights);
+    const double tolerance = 1e-4 + fv_test_unit(shape->o.dtype) + fv_test_unit(problem->weights);
     for (uint32_t query = 0; query < problem->queries; query++) {
         if (!is_compared(problem, query))
             continue;
@@ -159,7 +143,7 @@ static bool agrees(const test_problem *problem, double *scores)
         for (uint32_t c = 0; c < shape->dim_v; c++) {
             double sum = 0.0;
             for (uint32_t key = 0; key < seen; key++)
-                sum += scores[key] * value(2, (uint64_t)key * shape->dim_v + c);
+                sum += scores[key] * fv_test_value(2, (uint64_t)key * shape->dim_v + c);
             const float got = fv_load_element(problem->host + bound->o.range.offset, shape->o.dtype,
                                               (uint64_t)query * shape->dim_v + c);
             if (!(fabs(got - sum) <= tolerance))
