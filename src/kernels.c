@@ -1,6 +1,7 @@
 /* The device's pool of kernels. */
 #include "kernels.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "compile.h"
@@ -92,4 +93,23 @@ void fv_pipeline_put(fovea_device *device, fv_pipeline *pipeline)
     *link = pipeline->next;
     device->backend->kernel_destroy(pipeline->kernel);
     fv_free(&device->host, pipeline);
+}
+
+fovea_kernel_report fv_pipeline_report(const fovea_device *device, const fv_pipeline *pipeline, const char *use)
+{
+    fv_kernel_stats stats = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+    device->backend->kernel_stats(pipeline->kernel, &stats);
+    fovea_kernel_report report = {.operand_parts = 1,
+                                  .invocations = pipeline->desc.invocations,
+                                  .registers = stats.registers,
+                                  .spills = stats.spills,
+                                  .subgroups_per_simd = stats.subgroups_per_simd,
+                                  .scratch = stats.scratch,
+                                  .tested = pipeline->tested && !pipeline->failed,
+                                  .cached = pipeline->cached,
+                                  .self_test_s = pipeline->test_s,
+                                  .create_s = pipeline->create_s};
+    snprintf(report.name, sizeof report.name, "%s", pipeline->desc.module);
+    snprintf(report.use, sizeof report.use, "%s", use);
+    return report;
 }

@@ -2,6 +2,8 @@
 #ifndef FV_KERNELS_H
 #define FV_KERNELS_H
 
+#include <fovea/op.h>
+
 #include "backend.h"
 #include "device.h"
 
@@ -20,5 +22,8 @@ struct fv_pipeline {
  * device->lock, and gives the pipeline back with fv_pipeline_put, holding the lock again. */
 fovea_status fv_pipeline_get(fovea_device *device, const fv_kernel_desc *desc, fv_pipeline **out_pipeline);
 void fv_pipeline_put(fovea_device *device, fv_pipeline *pipeline);
+
+/* What a report says of any kernel; tier and tile are the operator's to add. The caller holds device->lock. */
+fovea_kernel_report fv_pipeline_report(const fovea_device *device, const fv_pipeline *pipeline, const char *use);
 
 #endif

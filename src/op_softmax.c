@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cache.h"
 #include "softmax.h"
 #include "util/math.h"
 
@@ -128,14 +127,6 @@ static const softmax_variant *choose_variant(const softmax_op *op, uint32_t seq_
     return rows <= op->few_rows ? &op->few : &op->many;
 }
 
-static fovea_status resolve_size(fv_host *host, const char *name, uint32_t given, uint32_t most, uint32_t *out_size)
-{
-    if (given != FOVEA_MAXIMUM && given > most)
-        return fv_fail(host, FOVEA_INVALID, "%s = %u; the descriptor's maximum is %u", name, given, most);
-    *out_size = given == FOVEA_MAXIMUM ? most : given;
-    return FOVEA_OK;
-}
-
 /* A view of the run's own length; an empty one binds whatever is there. */
 static fovea_status bind_view(const fovea_op *op, const char *name, const fovea_tensor *view, uint32_t seq,
                               const fovea_binding *binding, fv_bound *out_bound)
@@ -147,53 +138,9 @@ static fovea_status bind_view(const fovea_op *op, const char *name, const fovea_
 
 static fovea_status check_aliasing(const softmax_op *op, const softmax_bound *bound)
 {
-    fv_host *host = &op->base.device->host;
-    const fv_bound *outputs[] = {&bound->o, &bound->lse, &bound->state};
-    static const char *const output_names[] = {"o", "lse", "workspace"};
-    const fv_bound *all[] = {&bound->q, &bound->k, &bound->v, &bound->o, &bound->lse, &bound->state};
-    static const char *const names[] = {"q", "k", "v", "o", "lse", "workspace"};
-    for (uint32_t i = 0; i < 3; i++)
-        for (uint32_t j = 0; j < 6; j++)
-            if (outputs[i] != all[j] && outputs[i]->range.buffer && fv_overlap(outputs[i], all[j]))
-                return fv_fail(host, FOVEA_INVALID, "%s overlaps %s in one buffer", output_names[i], names[j]);
-    return FOVEA_OK;
-}
-
-/* The state's memory: the caller's workspace or the device's own. `size`: bytes that hold at least one item; 0 where the
- * run needs none, and the caller's is checked all the same. */
-static fovea_status bind_workspace(const softmax_op *op, const fovea_op_args *args, uint64_t size, fv_bound *out_bound)
-{
-    fovea_status status = FOVEA_OK;
-    fovea_device *device = op->base.device;
-    fv_host *host = &device->host;
-    const fovea_buffer *own = args->workspace.buffer;
-    const uint64_t offset = args->workspace.offset;
-    if (!own && size == 0)
-        return FOVEA_OK;
-    if (!own) {
-        pthread_mutex_lock(&device->workspace_lock);
-        *out_bound =
-            (fv_bound){.range = {device->workspace, 0, op->base.workspace_size}, .end = op->base.workspace_size};
-        pthread_mutex_unlock(&device->workspace_lock);
-        return FOVEA_OK;
-    }
-    fv_require(host, own->device == device, FOVEA_INVALID, "workspace: its buffer belongs to another device");
-    fv_require(host, offset % device->limits.storage_offset_alignment == 0 && offset % 16 == 0, FOVEA_INVALID,
-               "workspace: offset %llu is not a multiple of %u", (unsigned long long)offset,
-               (uint32_t)fv_max(16, device->limits.storage_offset_alignment));
-    fv_require(host, offset <= own->size && args->workspace_size <= own->size - offset, FOVEA_INVALID,
-               "workspace: %llu bytes from offset %llu of a buffer of %llu", (unsigned long long)args->workspace_size,
-               (unsigned long long)offset, (unsigned long long)own->size);
-    fv_require(host, args->workspace_size >= size, FOVEA_INVALID,
-               "workspace: %llu bytes; this run needs at least %llu, best %llu",
-               (unsigned long long)args->workspace_size, (unsigned long long)size,
-               (unsigned long long)op->base.workspace_size);
-    *out_bound =
-        (fv_bound){.range = {own->memory, offset, fv_min(args->workspace_size, op->base.workspace_size) & ~3ull},
-                   .begin = offset,
-                   .end = offset + args->workspace_size};
-fail:
-    return status;
+    const fv_place places[] = {{"o", &bound->o, true},  {"lse", &bound->lse, true}, {"workspace", &bound->state, true},
+                               {"q", &bound->q, false}, {"k", &bound->k, false},    {"v", &bound->v, false}};
+    return fv_check_overlaps(&op->base.device->host, places, sizeof places / sizeof places[0]);
 }
 
 static fovea_status bind_all(const softmax_op *op, const fovea_op_args *args, uint32_t seq_q, uint32_t seq_k,
@@ -221,8 +168,8 @@ static fovea_status run(fovea_op *base, const fovea_op_args *args)
     softmax_bound bound;
     memset(&bound, 0, sizeof bound);
     uint32_t seq_q = 0, seq_k = 0;
-    fv_try(resolve_size(&device->host, "seq_q", args->seq_q, shape->seq_q_max, &seq_q));
-    fv_try(resolve_size(&device->host, "seq_k", args->seq_k, shape->seq_k_max, &seq_k));
+    fv_try(fv_resolve_size(&device->host, "seq_q", args->seq_q, shape->seq_q_max, &seq_q));
+    fv_try(fv_resolve_size(&device->host, "seq_k", args->seq_k, shape->seq_k_max, &seq_k));
     if (seq_q == 0)
         return FOVEA_OK;
     fv_try(bind_all(op, args, seq_q, seq_k, &bound));
@@ -233,7 +180,7 @@ static fovea_status run(fovea_op *base, const fovea_op_args *args)
     fv_require(&device->host, cut.direct ? variant->direct != NULL : variant->state != NULL, FOVEA_INTERNAL,
                "softmax: no kernel was made for seq_q %u, seq_k %u", seq_q, seq_k);
     const uint64_t item_bytes = cut.direct ? 0 : cut.splits * softmax_slot_bytes(&variant->tile);
-    fv_try(bind_workspace(op, args, item_bytes, &bound.state));
+    fv_try(fv_bind_workspace(base, args, item_bytes, &bound.state));
     if (!cut.direct)
         cut.slice_items = fv_max(1, fv_min(cut.slice_items, bound.state.range.size / item_bytes));
     fv_try(check_aliasing(op, &bound));
@@ -265,35 +212,20 @@ fail:
     return status;
 }
 
-static const fv_op_class softmax_class = {"softmax", run, prefer, destroy};
+static fovea_status init(fovea_op *base, const void *params)
+{
+    fovea_status status = FOVEA_OK;
+    softmax_op *op = (softmax_op *)base;
+    fv_try(softmax_shape_init(base->device, params, &op->shape));
+    fv_try(make_variants(op));
+fail:
+    return status;
+}
+
+static const fv_op_class softmax_class = {"softmax", sizeof(softmax_op), init, softmax_fill_report, run, prefer,
+                                          destroy};
 
 fovea_status fovea_softmax_create(fovea_device *device, const fovea_softmax_params *params, fovea_op **out_op)
 {
-    if (out_op)
-        *out_op = NULL;
-    if (!device)
-        return FOVEA_INVALID;
-    fovea_status status = FOVEA_OK;
-    softmax_op *op = NULL;
-    fv_host *host = &device->host;
-    const double start = fv_seconds();
-    fv_require(host, params && out_op, FOVEA_INVALID, "fovea_softmax_create: params or out_op is NULL");
-    fv_require(host, !device->backend->lost(device->driver), FOVEA_DEVICE_LOST, "fovea_softmax_create: device lost");
-    op = fv_alloc(host, 1, sizeof *op);
-    fv_require(host, op, FOVEA_OUT_OF_HOST_MEMORY, "no host memory for an op");
-    op->base.type = &softmax_class;
-    op->base.device = device;
-    fv_try(softmax_shape_init(device, params, &op->shape));
-    fv_try(make_variants(op));
-    fv_try(fv_device_reserve(device, op->base.workspace_size));
-    fv_cache_keep(device);
-    pthread_mutex_lock(&device->lock);
-    softmax_fill_report(op, fv_seconds() - start);
-    pthread_mutex_unlock(&device->lock);
-    *out_op = &op->base;
-    return FOVEA_OK;
-fail:
-    if (op)
-        destroy(&op->base);
-    return status;
+    return fv_op_create(device, &softmax_class, params, out_op);
 }

@@ -220,6 +220,6 @@ typedef struct softmax_emission {
 fovea_status softmax_emit(const softmax_emission *run);
 
 /* Completes base.report, for a run with the descriptor's maxima. */
-void softmax_fill_report(softmax_op *op, double create_s);
+void softmax_fill_report(fovea_op *base, double create_s);
 
 #endif

@@ -63,16 +63,6 @@ static common_params common(const softmax_emission *run, uint64_t first_item, ui
     };
 }
 
-/* Folds `groups` workgroups into a grid; returns its width. */
-static uint32_t fold(const fovea_device *device, uint64_t groups, uint32_t grid[3])
-{
-    const uint64_t width = fv_min(groups, device->limits.group_count_x);
-    grid[0] = (uint32_t)width;
-    grid[1] = (uint32_t)fv_divide_up(groups, width);
-    grid[2] = 1;
-    return grid[0];
-}
-
 static fovea_status barrier(const softmax_emission *run)
 {
     const fv_command command = {.kind = FV_COMMAND_BARRIER};
@@ -103,7 +93,7 @@ static fovea_status emit_direct(const softmax_emission *run, uint64_t first_item
     params.o_batch = stride(o, 0), params.o_head = stride(o, 1), params.o_row = stride(o, 2);
     params.lse_offset = lse_wanted ? bound->lse.first_element : 0;
     params.lse_batch = stride(lse, 0), params.lse_head = stride(lse, 1);
-    params.grid_x = fold(run->device, item_count, dispatch->groups);
+    params.grid_x = fv_fold(run->device, item_count, dispatch->groups);
     memcpy(dispatch->parameters, &params, sizeof params);
     dispatch->kernel = run->variant->direct->kernel;
     dispatch->bindings[0] = bound->q.range;
@@ -130,7 +120,7 @@ static fovea_status emit_state(const softmax_emission *run, uint64_t first_item,
     params.splits = cut->splits;
     params.split_tiles = cut->split_tiles;
     params.fresh = tile_begin == 0;
-    params.grid_x = fold(run->device, item_count * cut->splits, dispatch->groups);
+    params.grid_x = fv_fold(run->device, item_count * cut->splits, dispatch->groups);
     memcpy(dispatch->parameters, &params, sizeof params);
     dispatch->kernel = run->variant->state->kernel;
     dispatch->bindings[0] = bound->q.range;
@@ -162,7 +152,7 @@ static fovea_status emit_finish(const softmax_emission *run, uint64_t first_item
         .lse_batch = stride(&shape->lse, 0),
         .lse_head = stride(&shape->lse, 1),
     };
-    params.grid_x = fold(run->device, item_count, dispatch->groups);
+    params.grid_x = fv_fold(run->device, item_count, dispatch->groups);
     memcpy(dispatch->parameters, &params, sizeof params);
     dispatch->kernel = run->variant->finish->kernel;
     dispatch->bindings[0] = bound->state.range;

@@ -14,27 +14,15 @@ static void describe_kernel(const softmax_op *op, const softmax_variant *variant
     fovea_kernel_report *out = &report->kernels[report->kernel_count++];
     const softmax_tile *tile = &variant->tile;
     fovea_device *device = op->base.device;
-    fv_kernel_stats stats = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
-    device->backend->kernel_stats(pipeline->kernel, &stats);
     const bool finish = pipeline == variant->finish;
-    snprintf(out->name, sizeof out->name, "%s", pipeline->desc.module);
-    snprintf(out->use, sizeof out->use, "%s", use);
+    *out = fv_pipeline_report(device, pipeline, use);
     out->tier = finish && !device->driver->caps.native ? FOVEA_TIER_PORTABLE : tile->tier;
     out->tile = variant->tile.index;
     out->rows = softmax_rows(tile);
     out->keys = softmax_keys(tile);
-    out->invocations = pipeline->desc.invocations;
     out->shared_memory = finish || device->driver->caps.native ? 0 : softmax_shared_bytes(tile);
-    out->registers = stats.registers;
-    out->spills = stats.spills;
-    out->subgroups_per_simd = stats.subgroups_per_simd;
-    out->scratch = stats.scratch;
     out->operand = out->tier == FOVEA_TIER_MATRIX ? softmax_operand(tile) : FOVEA_F32;
     out->operand_parts = tile->parts == 2 && !finish ? 2 : 1;
-    out->tested = pipeline->tested && !pipeline->failed;
-    out->cached = pipeline->cached;
-    out->self_test_s = pipeline->test_s;
-    out->create_s = pipeline->create_s;
 }
 
 static void describe_variant(const softmax_op *op, const softmax_variant *variant, const char *rows)
@@ -93,8 +81,9 @@ static uint64_t shared_bytes_per_tile(const softmax_shape *shape, const softmax_
     return lanes * (scores + products) * sizeof(float);
 }
 
-void softmax_fill_report(softmax_op *op, double create_s)
+void softmax_fill_report(fovea_op *base, double create_s)
 {
+    softmax_op *op = (softmax_op *)base;
     const softmax_shape *shape = &op->shape;
     const fovea_device *device = op->base.device;
     fovea_op_report *report = &op->base.report;

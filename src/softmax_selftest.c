@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "cache.h"
+#include "selftest.h"
 #include "softmax.h"
 #include "util/half.h"
 #include "util/math.h"
@@ -30,15 +30,11 @@ typedef struct test_problem {
     uint64_t size;
 } test_problem;
 
-/* A multiple of 1/8 in [-1, 1]: exact in every dtype. A float32 that becomes two parts is a little more, by what the low
+/* Element `index` of tensor `tensor`. A float32 that becomes two parts is a little more than the others, by what the low
  * part has to hold. */
 static float value(const test_problem *problem, const fovea_tensor *view, uint32_t tensor, uint64_t index)
 {
-    uint32_t hash = (uint32_t)index * 2654435761u + tensor * 40503u;
-    hash ^= hash >> 15;
-    hash *= 2246822519u;
-    const float low = problem->split && view->dtype == FOVEA_F32 ? 0x1.cp-13f : 0.0f;
-    return (float)(int)((hash >> 20) % 17u) / 8.0f - 1.0f + low;
+    return fv_test_value(tensor, index) + (problem->split && view->dtype == FOVEA_F32 ? 0x1.cp-13f : 0.0f);
 }
 
 static void fill(test_problem *problem, uint64_t offset, const fovea_tensor *view, uint32_t tensor)
@@ -50,9 +46,7 @@ static void fill(test_problem *problem, uint64_t offset, const fovea_tensor *vie
 
 static fv_bound place(test_problem *problem, uint64_t bytes)
 {
-    const uint64_t offset = problem->size;
-    problem->size = offset + fv_round_up(fv_max(bytes, 16), problem->alignment);
-    return (fv_bound){.range = {NULL, offset, fv_round_up(fv_max(bytes, 4), 4)}};
+    return fv_test_place(&problem->size, problem->alignment, bytes);
 }
 
 static void describe(const softmax_shape *shape, const softmax_tile *tile, bool native, test_problem *problem)
@@ -128,12 +122,6 @@ static double answer_scores(const test_problem *problem, uint32_t query, softmax
     return most + log(sum);
 }
 
-/* Rounding to a format changes numbers up to 1 by no more than this. */
-static double unit_of(fovea_dtype dtype)
-{
-    return dtype == FOVEA_BF16 ? 1.0 / 128 : dtype == FOVEA_F16 ? 1.0 / 512 : 0.0;
-}
-
 /* Of many queries of native kernels the first ones, the last of a full tile and those behind it: an answer takes longer than a result. */
 static bool is_compared(const test_problem *problem, uint32_t query)
 {
@@ -146,7 +134,7 @@ static bool agrees(const test_problem *problem, double *scores)
     const softmax_shape *shape = &problem->shape;
     const softmax_bound *bound = &problem->bound;
     const double exact = problem->split ? 2e-5 : 1e-4; /* less than the low parts are worth */
-    const double tolerance = exact + unit_of(shape->o.dtype) + unit_of(problem->weights);
+    const double tolerance = exact + fv_test_unit(shape->o.dtype) + fv_test_unit(problem->weights);
     for (uint32_t query = 0; query < problem->queries; query++) {
         if (!is_compared(problem, query))
             continue;
@@ -209,35 +197,6 @@ static fv_chain chain_of(const softmax_variant *variant, bool direct)
     return (fv_chain){{variant->state, variant->finish}, variant->state ? 2 : 0, TEST_REVISION};
 }
 
-static bool is_tested(const fv_chain *chain)
-{
-    for (uint32_t i = 0; i < chain->count; i++)
-        if (!chain->kernels[i]->tested)
-            return false;
-    return true;
-}
-
-static void mark(const fv_chain *chain, bool right, bool cached)
-{
-    for (uint32_t i = 0; i < chain->count; i++) {
-        fv_pipeline *kernel = chain->kernels[i];
-        kernel->cached = cached && (kernel->cached || !kernel->tested); /* a test on this object counts for more */
-        kernel->tested = true;
-    }
-    chain->kernels[0]->failed = !right;
-}
-
-/* Whether the chain is tested, or the cache knows what came of it. */
-static bool is_known(fovea_device *device, const fv_chain *chain)
-{
-    if (is_tested(chain))
-        return true;
-    const fv_verdict verdict = fv_cache_recall(device, chain);
-    if (verdict != FV_UNTESTED)
-        mark(chain, verdict == FV_PASSED, true);
-    return verdict != FV_UNTESTED;
-}
-
 static softmax_verdict verdict_of(const fv_pipeline *direct, const fv_pipeline *state)
 {
     const fv_pipeline *failed = direct && direct->failed ? direct : state && state->failed ? state : NULL;
@@ -250,13 +209,13 @@ static fovea_status test_chain(fovea_device *device, const softmax_variant *vari
                                double *scores)
 {
     const fv_chain chain = chain_of(variant, direct);
-    if (is_tested(&chain))
+    if (fv_chain_is_tested(&chain))
         return FOVEA_OK;
     const double start = fv_seconds();
     bool right = false;
     const fovea_status status = run_once(device, variant, direct, problem, scores, &right);
     if (status == FOVEA_OK) {
-        mark(&chain, right, false);
+        fv_chain_mark(&chain, right, false);
         chain.kernels[0]->test_s = fv_seconds() - start;
         fv_cache_remember(device, &chain, right ? FV_PASSED : FV_FAILED);
     }
@@ -288,7 +247,7 @@ fovea_status softmax_self_test(fovea_device *device, const softmax_shape *shape,
 {
     fovea_status status = FOVEA_OK;
     const fv_chain direct = chain_of(variant, true), carried = chain_of(variant, false);
-    const bool direct_known = is_known(device, &direct), carried_known = is_known(device, &carried);
+    const bool direct_known = fv_chain_is_known(device, &direct), carried_known = fv_chain_is_known(device, &carried);
     const bool refused = verdict_of(variant->direct, variant->state) != SOFTMAX_RIGHT;
     if (!refused && (!direct_known || !carried_known))
         status = run_tests(device, shape, variant);

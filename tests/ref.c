@@ -85,6 +85,19 @@ static void load_rows(double *rows, const ref_view *view, uint64_t first, uint32
             rows[(size_t)j * dim + c] = ref_decode(view->data + (first + j * view->row + c) * size, view->dtype);
 }
 
+/* ---- comparing ---------------------------------------------------------------------------------------------- */
+
+double ref_miss(double got, double wanted, double bound)
+{
+    if (isnan(wanted) || isnan(got))
+        return isnan(wanted) && isnan(got) ? 0.0 : INFINITY;
+    if (got == wanted)
+        return 0.0;
+    if (!isfinite(wanted) || !isfinite(got))
+        return INFINITY;
+    return bound > 0.0 ? fabs(got - wanted) / bound : INFINITY;
+}
+
 /* ---- one row ------------------------------------------------------------------------------------------------ */
 
 typedef struct row_work {
@@ -198,10 +211,10 @@ static double unit_roundoff(fovea_dtype dtype, bool gpu)
     return gpu ? 2.0 * nearest : nearest;
 }
 
-static double store_bound(const ref_problem *p, double value)
+double ref_store_bound(fovea_dtype dtype, bool gpu, double value)
 {
-    switch (p->o_dtype) {
-    case FOVEA_F16: return (p->gpu ? 0x1p-10 : 0x1p-11) * fabs(value) + 0x1p-14;
+    switch (dtype) {
+    case FOVEA_F16: return (gpu ? 0x1p-10 : 0x1p-11) * fabs(value) + 0x1p-14;
     case FOVEA_BF16: return 0x1p-8 * fabs(value);
     case FOVEA_F32:
     case FOVEA_DTYPE_COUNT: break;
@@ -242,7 +255,8 @@ static void sum_values(const row_work *w, ref_range seen, const row_sums *r, dou
         }
         o[c] = r->finite ? sum / r->total : NAN;
         const double relative = computed * size + (1.0 + computed) * error;
-        o_bound[c] = relative / r->total + store_bound(p, o[c]) + p->seq_k * smallest(p) * (largest + 1.0);
+        o_bound[c] =
+            relative / r->total + ref_store_bound(p->o_dtype, p->gpu, o[c]) + p->seq_k * smallest(p) * (largest + 1.0);
     }
 }
 

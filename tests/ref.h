@@ -64,6 +64,12 @@ void ref_release(ref_result *result);
 /* The keys that query i sees. */
 ref_range ref_visible(ref_mask mask, ref_window window, uint32_t seq_q, uint32_t seq_k, uint32_t i);
 
+/* The error of rounding a result to its storage; a GPU may round f16 either way. */
+double ref_store_bound(fovea_dtype dtype, bool gpu, double value);
+
+/* How far a value is out, in bounds; infinite where one of the two is not finite and the other is, or differs. */
+double ref_miss(double got, double wanted, double bound);
+
 /* One stored element as a number, and back by round to nearest even. */
 double ref_decode(const unsigned char *data, fovea_dtype dtype);
 void ref_encode(unsigned char *data, fovea_dtype dtype, double value);

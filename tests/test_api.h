@@ -3,6 +3,7 @@
 #define TESTS_TEST_API_H
 
 #include "harness.h"
+#include "patch.h"
 
 void add_device_tests(Suite *suite);     /* enumerate, open, buffers */
 void add_name_tests(Suite *suite);       /* names, tensors */
@@ -16,20 +17,5 @@ void add_memory_tests(Suite *suite);     /* host allocations that fail, and thos
 /* A legal descriptor: batch 2, heads 4 / 2 / 2, 9 queries, 17 keys, dims 8 and 6, f32, with lse; all
  * strides 0. */
 fovea_softmax_params api_params(void);
-
-/* Changes a struct at a place of it: one row of the tables of broken arguments. */
-typedef struct api_patch {
-    size_t offset, size; /* size 0: no patch */
-    uint64_t value;
-} api_patch;
-
-void api_apply(void *memory, const api_patch *patch);
-#define PATCH(type, field, value)                                \
-    {                                                            \
-        offsetof(type, field), sizeof((type *)0)->field, (value) \
-    }
-
-/* The reason of the last failure on the device under test. */
-const char *api_error(void);
 
 #endif

@@ -30,6 +30,15 @@ static fovea_status create_op(failing *f, void **out_object)
     return fovea_softmax_create(f->device, &params, (fovea_op **)out_object);
 }
 
+/* Three sources: weights, and sums that are carried. */
+static fovea_status create_merge(failing *f, void **out_object)
+{
+    fovea_merge_params params = {.o = {.rank = 4, .extents = {1, 2, 3, 4}}};
+    for (int s = 0; s < 3; s++)
+        params.sources[s] = (fovea_merge_source){params.o, {.rank = 3, .extents = {1, 2, 3}}};
+    return fovea_merge_create(f->device, &params, (fovea_op **)out_object);
+}
+
 static void failing_begin(failing *f)
 {
     counting_init(&f->memory);
@@ -40,10 +49,10 @@ static void failing_begin(failing *f)
 
 /* An op made beforehand, so that what the device keeps of it (its workspace) is there before anything is counted.
  * Where kernels are dear and this is not the long run it stays, and the ops that fail share its kernels. */
-static fovea_op *warm_up(failing *f)
+static fovea_op *warm_up(failing *f, failing_action *action)
 {
     void *op = NULL;
-    test_status(f->device, FOVEA_OK, create_op(f, &op));
+    test_status(f->device, FOVEA_OK, action(f, &op));
     if (strncmp(test.info.id, "vulkan", 6) == 0 && test.level < CASE_FULL)
         return op;
     fovea_op_destroy(op);
@@ -76,11 +85,12 @@ static void *fail_each(failing *f, failing_action *action, const char *what)
 
 START_TEST(every_allocation_fails_once)
 {
+    failing_action *const create = _i ? create_merge : create_op;
     failing f;
     failing_begin(&f);
     f.device = fail_each(&f, open_device, "open");
     fovea_buffer *buffer = fail_each(&f, create_buffer, "buffer");
-    fovea_op *warm = warm_up(&f), *op = fail_each(&f, create_op, "create");
+    fovea_op *warm = warm_up(&f, create), *op = fail_each(&f, create, "create");
     ck_assert_ptr_nonnull(op);
     fovea_op_destroy(op);
     fovea_op_destroy(warm);
@@ -162,7 +172,7 @@ START_TEST(results_after_failures)
     trial t;
     failing_begin(&f);
     test_status(NULL, FOVEA_OK, fovea_device_open(&f.params, &f.device));
-    fovea_op *warm = warm_up(&f);
+    fovea_op *warm = warm_up(&f, create_op);
     fovea_op_destroy(fail_each(&f, create_op, "create"));
     const trial_options split = {.split_count = 2};
     trial_begin(&t, f.device, &test_cases[5], 0);
@@ -179,7 +189,7 @@ END_TEST
 void add_memory_tests(Suite *suite)
 {
     TCase *c = tcase_create("memory");
-    tcase_add_test(c, every_allocation_fails_once);
+    tcase_add_loop_test(c, every_allocation_fails_once, 0, 2);
     tcase_add_test(c, enumerate_fails_once_at_each_allocation);
     tcase_add_test(c, run_allocates_nothing);
     tcase_add_test(c, results_after_failures);

@@ -1,4 +1,5 @@
 /* No heap allocation in fovea_op_run, by the C library's own functions: this program replaces them and counts. */
+#include "merge_trial.h"
 #include "trial.h"
 
 #include <stdatomic.h>
@@ -77,6 +78,24 @@ static const test_case c = {.name = "malloc",
 static const trial_options plans[] = {{.tile = 0}, {.split_count = 3}, {.cost_budget_us = 1}, {.tile = 1}};
 enum { PLANS = sizeof plans / sizeof plans[0] };
 
+static void run_counted(fovea_op *op, const fovea_op_args *args)
+{
+    fovea_status status = FOVEA_OK;
+    atomic_store(&calls, 0);
+    atomic_store(&counting_now, true);
+    for (int n = 0; n < 20 && status == FOVEA_OK; n++) {
+        status = fovea_op_run(op, args);
+        if (status == FOVEA_OK && n % 4 == 3)
+            status = fovea_device_submit(test.opened);
+    }
+    if (status == FOVEA_OK)
+        status = fovea_device_wait(test.opened);
+    atomic_store(&counting_now, false);
+    const long made = atomic_load(&calls);
+    test_ok(status);
+    ck_assert_msg(made == 0, "20 runs made %ld heap allocations", made);
+}
+
 START_TEST(run_and_wait)
 {
     trial t;
@@ -88,24 +107,35 @@ START_TEST(run_and_wait)
     fovea_op *op = NULL;
     test_ok(fovea_softmax_create(test.opened, &params, &op));
     const fovea_op_args args = trial_args(&t);
-    fovea_status status = FOVEA_OK;
-    atomic_store(&calls, 0);
-    atomic_store(&counting_now, true);
-    for (int n = 0; n < 20 && status == FOVEA_OK; n++) {
-        status = fovea_op_run(op, &args);
-        if (status == FOVEA_OK && n % 4 == 3)
-            status = fovea_device_submit(test.opened);
-    }
-    if (status == FOVEA_OK)
-        status = fovea_device_wait(test.opened);
-    atomic_store(&counting_now, false);
-    const long made = atomic_load(&calls);
-    test_ok(status);
-    ck_assert_msg(made == 0, "20 runs made %ld heap allocations", made);
+    run_counted(op, &args);
     trial_fetch(&t, op);
     trial_check(&t);
     fovea_op_destroy(op);
     trial_end(&t);
+}
+END_TEST
+
+START_TEST(merge_and_wait)
+{
+    const merge_case merged = {.name = "malloc",
+                               .parts = {2, 1, 3},
+                               .batch = 1,
+                               .heads = 3,
+                               .seq_q = 50,
+                               .dim_v = 7,
+                               .dtypes = {FOVEA_F16, FOVEA_BF16},
+                               .budget = (uint32_t)_i};
+    merge_trial t;
+    merge_begin(&t, test.opened, &merged);
+    const fovea_merge_params params = merge_params(&t);
+    fovea_op *op = NULL;
+    test_ok(fovea_merge_create(test.opened, &params, &op));
+    const fovea_op_args args = merge_args(&t);
+    run_counted(op, &args);
+    merge_fetch(&t);
+    merge_check(&t);
+    fovea_op_destroy(op);
+    merge_end(&t);
 }
 END_TEST
 
@@ -126,6 +156,7 @@ static void add(Suite *suite)
     TCase *tests = tcase_create("malloc");
     tcase_add_test(tests, counter_counts);
     tcase_add_loop_test(tests, run_and_wait, 0, 2 * PLANS);
+    tcase_add_loop_test(tests, merge_and_wait, 0, 2);
     suite_add_tcase(suite, tests);
 }
 

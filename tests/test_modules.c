@@ -1,5 +1,6 @@
 /* The embedded modules: what their SPIR-V declares is what the ABI headers say, and they stay few and small. */
 #include "abi/measure.h"
+#include "abi/merge.h"
 #include "abi/softmax.h"
 #include "compile.h"
 #include "modules.h"
@@ -56,6 +57,12 @@ static const abi_parameter direct_parameters[] = {SOFTMAX_DIRECT_PARAMS(ROW_PARA
 static const abi_parameter state_parameters[] = {SOFTMAX_STATE_PARAMS(ROW_PARAM)};
 static const abi_parameter finish_parameters[] = {SOFTMAX_FINISH_PARAMS(ROW_PARAM)};
 
+static const abi_constant merge_constants[] = {MERGE_CONSTANTS(ROW_CONST)};
+static const abi_buffer weigh_buffers[] = {MERGE_WEIGH_BUFFERS(ROW_IN, ROW_OUT, ROW_IO)};
+static const abi_buffer sum_buffers[] = {MERGE_SUM_BUFFERS(ROW_IN, ROW_OUT, ROW_IO)};
+static const abi_parameter weigh_parameters[] = {MERGE_WEIGH_PARAMS(ROW_PARAM)};
+static const abi_parameter sum_parameters[] = {MERGE_SUM_PARAMS(ROW_PARAM)};
+
 static const abi_buffer measure_buffers[] = {MEASURE_BUFFERS(ROW_IN, ROW_OUT, ROW_IO)};
 static const abi_parameter measure_parameters[] = {MEASURE_PARAMS(ROW_PARAM)};
 
@@ -69,6 +76,7 @@ static const abi_kernel kernels[] = {
     KERNEL("softmax_direct", direct, softmax_constants), KERNEL("softmax_state", state, softmax_constants),
     KERNEL("softmax_finish", finish, softmax_constants), KERNEL("measure_fma", measure, measure_constants),
     KERNEL("measure_exp2", measure, measure_constants),  KERNEL("measure_shared", measure, measure_constants),
+    KERNEL("merge_weigh", weigh, merge_constants),       KERNEL("merge_sum", sum, merge_constants),
     KERNEL("measure_copy", measure, measure_constants),  KERNEL("measure_matrix", measure, measure_constants),
 };
 

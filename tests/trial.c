@@ -23,15 +23,6 @@ const char *trial_text(const trial *t, char *text)
     return text;
 }
 
-/* An assertion per byte would be slow: each one is a system call. */
-static uint64_t first_difference(const unsigned char *a, const unsigned char *b, uint64_t size)
-{
-    uint64_t i = 0;
-    while (i < size && a[i] == b[i])
-        i++;
-    return i;
-}
-
 /* ---- life --------------------------------------------------------------------------------------------------- */
 
 static uint64_t seed_of(const char *name)
@@ -185,7 +176,7 @@ static void guarded_end(const trial *t, guarded *g)
     char text[256];
     test_status(t->device, FOVEA_OK, fovea_buffer_download(g->buffer, 0, g->after, g->total));
     memcpy(g->before + g->offset, g->after + g->offset, g->size);
-    const uint64_t i = first_difference(g->before, g->after, g->total);
+    const uint64_t i = tensors_difference(g->before, g->after, g->total);
     if (i < g->total)
         ck_abort_msg("%s: byte %lld of a workspace of %llu written", trial_text(t, text),
                      (long long)i - (long long)g->offset, (unsigned long long)g->size);
@@ -275,18 +266,6 @@ typedef struct worst {
     uint32_t index[4];
 } worst;
 
-/* How far a value is out, in bounds; infinite where one of the two is not finite and the other is, or differs. */
-static double miss(double got, double wanted, double bound)
-{
-    if (isnan(wanted) || isnan(got))
-        return isnan(wanted) && isnan(got) ? 0.0 : INFINITY;
-    if (got == wanted)
-        return 0.0;
-    if (!isfinite(wanted) || !isfinite(got))
-        return INFINITY;
-    return bound > 0.0 ? fabs(got - wanted) / bound : INFINITY;
-}
-
 /* Copies the elements of the run from `after` into `image_copy`, so that what still differs was written beside it. */
 static worst compare(const trial *t, int tensor, unsigned char *image_copy)
 {
@@ -303,7 +282,7 @@ static worst compare(const trial *t, int tensor, unsigned char *image_copy)
                 for (i[3] = 0; i[3] < e[3]; i[3]++, n++) {
                     const uint64_t place = tensors_place(x, i);
                     const double got = ref_decode(x->after + place, x->view.dtype);
-                    const double ratio = miss(got, wanted[n], bound[n]);
+                    const double ratio = ref_miss(got, wanted[n], bound[n]);
                     memcpy(image_copy + place, x->after + place, x->view.dtype == FOVEA_F32 ? 4 : 2);
                     if (ratio > w.ratio)
                         w = (worst){ratio, got, wanted[n], bound[n], {i[0], i[1], i[2], i[3]}};
@@ -324,7 +303,7 @@ static void check_tensor(const trial *t, int tensor)
                       trial_text(t, text), tensor_names[tensor], w.index[0], w.index[1], w.index[2], w.index[3], w.got,
                       w.wanted, w.bound, w.ratio);
     }
-    const uint64_t i = first_difference(copy, x->after, x->size);
+    const uint64_t i = tensors_difference(copy, x->after, x->size);
     if (i < x->size)
         ck_abort_msg("%s: byte %llu of %s's buffer (tensor from %llu, buffer of %llu) changed from %02x to %02x",
                      trial_text(t, text), (unsigned long long)i, tensor_names[tensor], (unsigned long long)x->offset,
@@ -380,7 +359,7 @@ void trial_same(const trial *t, const unsigned char *o, const unsigned char *lse
         size_t size;
         char text[256];
         unsigned char *got = trial_output(t, TRIAL_O + n, &size);
-        const uint64_t i = first_difference(got, wanted[n], size);
+        const uint64_t i = tensors_difference(got, wanted[n], size);
         if (i < size)
             ck_abort_msg("%s: %s: byte %llu of %s differs: %02x, not %02x", trial_text(t, text), what,
                          (unsigned long long)i, tensor_names[TRIAL_O + n], got[i], wanted[n][i]);

@@ -95,12 +95,20 @@ void tensors_guard(unsigned char *memory, uint64_t size)
         memory[i] = i % 2 ? 0xff : (unsigned char)(0xc0 | (i * 0x9e37u >> 7 & 0x3f));
 }
 
-static void poison(unsigned char *memory, uint64_t size, fovea_dtype dtype)
+void tensors_poison(unsigned char *memory, uint64_t size, fovea_dtype dtype)
 {
     const double values[] = {NAN, -INFINITY, NAN, INFINITY};
     const uint32_t step = dtype == FOVEA_F32 ? 4 : 2;
     for (uint64_t i = 0; i + step <= size; i += step)
         ref_encode(memory + i, dtype, values[i / step % 4]);
+}
+
+uint64_t tensors_difference(const unsigned char *a, const unsigned char *b, uint64_t size)
+{
+    uint64_t i = 0;
+    while (i < size && a[i] == b[i])
+        i++;
+    return i;
 }
 
 void tensors_shape(trial *t)
@@ -116,7 +124,7 @@ void tensors_shape(trial *t)
         if (n >= TRIAL_O)
             tensors_guard(x->image, x->size);
         else
-            poison(x->image, x->size, x->view.dtype);
+            tensors_poison(x->image, x->size, x->view.dtype);
     }
 }
 

@@ -18,5 +18,9 @@ void tensors_run_extents(const trial *t, int tensor, uint32_t extents[4]);
 
 /* Fills with words that are NaN in every dtype, a different one at each place. */
 void tensors_guard(unsigned char *memory, uint64_t size);
+/* Fills with NaN and infinities of a dtype. */
+void tensors_poison(unsigned char *memory, uint64_t size, fovea_dtype dtype);
+/* The first byte that differs, or `size`. An assertion per byte would be slow: each one is a system call. */
+uint64_t tensors_difference(const unsigned char *a, const unsigned char *b, uint64_t size);
 
 #endif

@@ -87,6 +87,8 @@ def on_cpu(operator):
     sets = re.findall(r'\{\{"([^"]+)", FOVEA_TIER_(\w+),', read("backends/cpu/isa.c").split("FV_CPU_WITH_TILESINC")[0])
     if not sets:
         raise Unknown("backends/cpu/isa.c: no instruction sets")
+    if "matrix" not in modules(operator):  # there an instruction set with matrices serves as one with vectors
+        sets = [(name, its if its == "PORTABLE" else "SUBGROUP") for name, its in sets]
     return [f"{tier.lower()} ({', '.join(name for name, its in sets if its == tier)})"
             for tier in ("PORTABLE", "SUBGROUP", "MATRIX") if any(its == tier for _, its in sets)]
 
@@ -105,7 +107,7 @@ def support():
                                      ("EMULATOR", "`emu`, in the tests alone", on_kernels(name, ("portable", "subgroup")))):
             if f"FV_WITH_{part}" in registry and tiers:
                 rows.append([name, backend, f"{storage}, in any mix", "; ".join(tiers)])
-    text = table(["operator", "backend", "storage of q, k, v, o", "tiers"], rows)
+    text = table(["operator", "backend", "storage of inputs and o", "tiers"], rows)
     for name, path in operators():
         body = find(rf"typedef struct fovea_{name}_params \{{(.*?)\n\}}", path.read_text(encoding="utf-8"), path.name)
         body = re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL)

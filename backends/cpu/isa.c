@@ -88,9 +88,9 @@ static int runs_always(void)
     return 1;
 }
 
-#define TABLES(isa)                                \
-    {                                              \
-        fv_cpu_softmax_##isa, fv_cpu_measure_##isa \
+#define TABLES(isa)                                                    \
+    {                                                                  \
+        fv_cpu_softmax_##isa, fv_cpu_merge_##isa, fv_cpu_measure_##isa \
     }
 
 typedef struct candidate {

@@ -39,7 +39,7 @@ typedef struct cpu_native {
     void (*pack)(const cpu_call *call);
 } cpu_native;
 
-enum { CPU_FAMILIES = 2 };
+enum { CPU_FAMILIES = 3 };
 
 /* An instruction set: its kernels and what is known of it. */
 typedef struct cpu_isa {
@@ -55,7 +55,7 @@ typedef struct cpu_isa {
 #define FV_CPU_PASTE_(family, isa) fv_cpu_##family##_##isa
 #define FV_CPU_PASTE(family, isa)  FV_CPU_PASTE_(family, isa)
 #define FV_CPU_TABLE(family)       FV_CPU_PASTE(family, FV_CPU_ISA)
-#define FV_CPU_DECLARE(isa)        extern const cpu_native fv_cpu_softmax_##isa[], fv_cpu_measure_##isa[]
+#define FV_CPU_DECLARE(isa)        extern const cpu_native fv_cpu_softmax_##isa[], fv_cpu_merge_##isa[], fv_cpu_measure_##isa[]
 
 FV_CPU_DECLARE(baseline);
 #ifdef FV_CPU_WITH_AVX2

@@ -5,6 +5,7 @@
 #include <fovea/base.h>
 #include <fovea/buffer.h>
 #include <fovea/device.h>
+#include <fovea/merge.h>
 #include <fovea/op.h>
 #include <fovea/softmax.h>
 #include <fovea/tensor.h>

@@ -26,7 +26,11 @@ typedef enum fovea_slot {
     FOVEA_V,
     FOVEA_O,
     FOVEA_LSE,
-    FOVEA_SLOT_MAX = 32 /* room for the tensors of later operators */
+    FOVEA_OFFSETS = 14, /* this and the rest: merge */
+    FOVEA_COEFFICIENTS,
+    FOVEA_O_PARTS,        /* + source, 0 to 7 */
+    FOVEA_LSE_PARTS = 24, /* + source, 0 to 7 */
+    FOVEA_SLOT_MAX = 32
 } fovea_slot;
 
 /* A tensor's memory: the byte `offset` of its first element, a multiple of the dtype's size. */

@@ -11,6 +11,7 @@ common.need("cli", needs_numpy=False)
 class Help(common.ProgramTest):
     def test_every_help(self):
         for arguments in (["--help"], ["info", "--help"], ["run", "--help"], ["run", "softmax", "--help"],
+                          ["run", "merge", "--help"],
                           ["page", "--help"]):
             result = self.expect(DONE, *arguments, says=["Usage: fovea", "Exit codes: 0 done"])
             self.assertEqual(result.stderr, "")
@@ -35,6 +36,22 @@ class Help(common.ProgramTest):
         for word in ('"unbounded"', '"maximum"', '"bshd"', '"bf16"', '"subgroup"', '"matrix"'):
             self.assertIn(word, text)
 
+    def test_merge_help_has_every_field(self):
+        text = self.expect(DONE, "run", "merge", "--help").stdout
+        fields = common.struct_fields(common.read_header("merge.h"), "fovea_merge_params")
+        self.assertIn(("offsets", "fovea_tensor"), fields)
+        arrays = ["o%d" % source for source in range(8)] + ["lse%d" % source for source in range(8)]
+        for name, kind in fields:
+            if kind == "fovea_tensor":
+                arrays.append(name)
+            elif kind != "fovea_merge_source":
+                self.assertRegex(text, r"(?m)^  %s +\S.* \(default " % name)
+        for name in arrays:
+            self.assertRegex(text, r"(?m)^  --%s FILE .* %s: \[" % ("out" if name == "o" else name, name))
+        for name in ("seq_q", "layout", "o0_dtype", "o7_dtype", "o_dtype"):
+            self.assertRegex(text, r"(?m)^  %s +\S.* \(default " % name)
+        self.assertNotIn("seq_k", text)
+
     def test_usage_errors(self):
         for arguments, says in (
             ([], ["Usage: fovea COMMAND"]),
@@ -50,6 +67,7 @@ class Help(common.ProgramTest):
             (["run", "softmax", "--nosuch"], ["--nosuch"]),
             (["run", "softmax", "--q"], ["--q", "needs a value"]),
             (["run", "softmax"], ["--q"]),
+            (["run", "merge"], ["--o0"]),
         ):
             result = self.run_program(*arguments)
             self.assertEqual(result.returncode, USAGE, arguments)

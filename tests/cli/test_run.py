@@ -1,4 +1,4 @@
-"""`fovea run softmax` against NumPy in double precision, and every way to be refused."""
+"""`fovea run` against NumPy in double precision, and every way to be refused."""
 import json
 import os
 import stat
@@ -324,6 +324,108 @@ class Refusals(RunTest):
         for device in ("vulkan:99", "nosuch", "cpu:99", ""):
             self.expect(NO_DEVICE, "run", "softmax", *FILES, "--device", device, says=["device"])
         self.assert_only("q.npy", "k.npy", "v.npy")
+
+
+class Merge(RunTest):
+    """Two runs of softmax over half of the keys each, and what `fovea run merge` makes of them."""
+
+    def halves(self, layout="bhsd", dtype="f32"):
+        """Leaves o0, lse0, o1 and lse1; returns the expectation of one pass."""
+        values = self.arrays((dtype,) * 3, layout=layout)
+        axis = 1 if layout == "bshd" else 2
+        whole = {name: numpy.load(self.file(name + ".npy")) for name in "kv"}
+        for half, keys in enumerate((slice(0, 20), slice(20, None))):
+            for name in "kv":
+                part = whole[name][(slice(None),) * axis + (keys,)]
+                numpy.save(self.file(name + ".npy"), numpy.ascontiguousarray(part))
+            self.expect(DONE, "run", "softmax", *FILES[:6], "--out", "o%d.npy" % half, "--lse", "lse%d.npy" % half,
+                        "--desc", self.write("d.json", json.dumps({"layout": layout, "o_dtype": "f32"})))
+        return reference(*values)
+
+    def merge(self, code=DONE, description=None, extra=(), says=(), lse=("--lse", "lse.npy")):
+        arguments = ["run", "merge", "--out", "o.npy", *lse, "--device", self.device, *self.options, *extra]
+        if description is not None:
+            arguments += ["--desc", self.write("d.json", json.dumps(description))]
+        return self.expect(code, *arguments, says=says)
+
+    def check(self, expected, layout="bhsd", dtype="f32"):
+        o, lse, bound, lse_bound = expected
+        actual = numpy.load(self.file("o.npy"))
+        actual = actual.transpose(0, 2, 1, 3) if layout == "bshd" else actual
+        self.assertLessEqual(worst(actual, o, 2 * bound, dtype), 1)
+        self.assertLessEqual(worst(numpy.load(self.file("lse.npy")), lse, 2 * lse_bound + 2.0**-20), 1)
+
+    TWO = ("--o0", "o0.npy", "--lse0", "lse0.npy", "--o1", "o1.npy", "--lse1", "lse1.npy")
+
+    def test_two_sources(self):
+        expected = self.halves()
+        self.merge(extra=self.TWO)
+        self.check(expected)
+        self.merge(description={"o_dtype": "f16", "cost_budget_us": 1}, extra=self.TWO)
+        self.check(expected, dtype="f16")
+
+    def test_layout(self):
+        expected = self.halves(layout="bshd")
+        self.merge(description={"layout": "bshd"}, extra=self.TWO)
+        self.check(expected, layout="bshd")
+
+    def test_one_source_of_parts(self):
+        for layout in ("bhsd", "bshd"):
+            expected = self.halves(layout=layout)
+            for name in ("o", "lse"):
+                parts = [numpy.load(self.file("%s%d.npy" % (name, half))) for half in (0, 1)]
+                numpy.save(self.file(name + "_parts.npy"), numpy.stack(parts))
+            self.merge(description={"layout": layout}, extra=("--o0", "o_parts.npy", "--lse0", "lse_parts.npy"))
+            self.check(expected, layout=layout)
+
+    def test_offsets(self):
+        expected = self.halves()
+        for shape in ((2,), (2, 4), (2, 2, 4, 33)):
+            numpy.save(self.file("f.npy"), numpy.full(shape, 2.5, "<f4"))
+            self.merge(extra=(*self.TWO, "--offsets", "f.npy"))
+            self.assertLessEqual(worst(numpy.load(self.file("o.npy")), expected[0], 2 * expected[2]), 1)
+            lse = numpy.load(self.file("lse.npy")) - 2.5
+            self.assertLessEqual(worst(lse, expected[1], 2 * expected[3] + 2.0**-20), 1)
+
+    def test_coefficients(self):
+        self.halves()
+        o0, o1 = (numpy.load(self.file("o%d.npy" % half)).astype("f8") for half in (0, 1))
+        numpy.save(self.file("f.npy"), numpy.array([[1, 1, 1, 0.5], [-0.5, 0, 2, -1]], "<f4"))
+        self.merge(extra=("--o0", "o0.npy", "--o1", "o1.npy", "--coefficients", "f.npy", "--explain"), lse=())
+        c = numpy.load(self.file("f.npy")).astype("f8")[:, None, :, None, None]
+        bound = 4 * 2.0**-24 * (abs(c[0] * o0) + abs(c[1] * o1))
+        self.assertLessEqual(worst(numpy.load(self.file("o.npy")), c[0] * o0 + c[1] * o1, bound), 1)
+
+    def test_run_lengths(self):
+        expected = self.halves()
+        self.merge(description={"seq_q": 10}, extra=self.TWO)
+        o = numpy.load(self.file("o.npy"))
+        self.assertLessEqual(worst(o[:, :, :10], expected[0][:, :, :10], 2 * expected[2][:, :, :10]), 1)
+        self.assertFalse(o[:, :, 10:].any())
+
+    def test_explain(self):
+        self.halves()
+        report = json.loads(self.merge(extra=(*self.TWO, "--explain", "--json")).stdout)
+        self.assertEqual((report["name"], report["flops"]), ("merge", 2 * 2 * 24 * 2 * 4 * 33))
+
+    def test_refusals(self):
+        self.halves()
+        numpy.save(self.file("f.npy"), numpy.ones(3, "<f4"))
+        numpy.save(self.file("cube.npy"), numpy.ones((2, 2, 2), "<f4"))
+        for extra, says in (
+            (("--o0", "o0.npy"), ["sources[0].lse is missing"]),
+            (("--o0", "o0.npy", "--lse0", "lse0.npy", "--o1", "o1.npy"), ["sources[1].lse is missing"]),
+            (("--o1", "o1.npy", "--lse1", "lse1.npy"), ["--o0 FILE is missing"]),
+            (("--o0", "o0.npy", "--lse0", "lse0.npy", "--o2", "o1.npy"), ["sources[1].o"]),
+            ((*self.TWO, "--coefficients", "f.npy"), ["coefficients"]),
+            ((*self.TWO, "--offsets", "f.npy"), ["offsets: 3 parts"]),
+            ((*self.TWO, "--offsets", "cube.npy"), ["cube.npy", "3-D, must be 4-D or 2-D or 1-D"]),
+            (("--o0", "cube.npy", "--lse0", "lse0.npy"), ["cube.npy", "3-D, must be 5-D or 4-D"]),
+            (("--o0", "o0.npy", "--lse0", "lse0.npy", "--o1", "v.npy", "--lse1", "lse1.npy"), ["v.npy"]),
+        ):
+            self.merge(USAGE, extra=extra, says=says)
+        self.merge(USAGE, {"seq_k": 3}, extra=self.TWO, says=["seq_k"])
+        self.merge(UNSUPPORTED, {"min_tier": "matrix"}, extra=self.TWO, says=["tier"])
 
 
 if __name__ == "__main__":

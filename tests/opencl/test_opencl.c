@@ -4,6 +4,7 @@
  * test_opencl SHADERS [CASE]: the folder of the kernel texts; one case only. Exit 77 without OpenCL. */
 #include "cl_host.h"
 #include "measure_case.h"
+#include "merge_case.h"
 #include "softmax_case.h"
 
 #include <stdio.h>
@@ -137,6 +138,7 @@ int main(int count, char **arguments)
         wrong += !run_case(&host, arguments[1], &SOFTMAX_CASES[i]);
     }
     wrong += !measure_cases_run(&host, arguments[1], count > 2 ? arguments[2] : NULL, &ran);
+    wrong += !merge_cases_run(&host, arguments[1], count > 2 ? arguments[2] : NULL, &ran);
     cl_host_close(&host);
     printf("%u of %u cases right\n", (unsigned)(ran - wrong), (unsigned)ran);
     return wrong || !ran;

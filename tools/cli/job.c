@@ -39,19 +39,37 @@ static int load_description(job *j)
     return code;
 }
 
-static uint32_t tensor_rank(const tensor_row *row)
+static uint32_t rank_of(const char *const *dims)
 {
     uint32_t rank = 0;
-    while (row->dims[rank])
+    while (dims[rank])
         rank++;
     return rank;
 }
 
-/* The axis of the array that dim `dim` of the tensor lies along. */
-static uint32_t stored_axis(const job *j, uint32_t rank, uint32_t dim)
+/* The list of dims that an array of this rank has; NULL: it may not have so many. */
+static const char *const *dims_of(const tensor_row *row, uint32_t rank)
 {
-    const bool swapped = j->request.layout == LAYOUT_BSHD && rank == 4 && (dim == 1 || dim == 2);
-    return swapped ? 3 - dim : dim;
+    for (size_t form = 0; form < TENSOR_FORMS && row->dims[form][0]; form++) {
+        if (rank_of(row->dims[form]) == rank)
+            return row->dims[form];
+    }
+    return NULL;
+}
+
+/* Whether an array with these dims has its heads inside the sequence. */
+static bool is_swapped(const job *j, const char *const *dims)
+{
+    const uint32_t rank = rank_of(dims);
+    return j->request.layout == LAYOUT_BSHD && rank >= 4 && !strncmp(dims[rank - 1], "dim_", 4);
+}
+
+/* The axis of the array that dim `dim` of the tensor lies along. */
+static uint32_t stored_axis(const job *j, const char *const *dims, uint32_t dim)
+{
+    const uint32_t rank = rank_of(dims);
+    const bool swapped = is_swapped(j, dims) && (dim == rank - 3 || dim == rank - 2);
+    return swapped ? 2 * rank - 5 - dim : dim;
 }
 
 static npy_type stored_type(fovea_dtype dtype)
@@ -107,20 +125,33 @@ static fovea_tensor *tensor_of(job *j, const tensor_row *row)
 }
 
 /* The view of a tensor of these extents, stored in the layout. */
-static fovea_tensor make_view(const job *j, fovea_dtype dtype, uint32_t rank, const uint64_t *extents)
+static fovea_tensor make_view(const job *j, fovea_dtype dtype, const char *const *dims, const uint64_t *extents)
 {
-    if (rank == 4 && j->request.layout == LAYOUT_BSHD)
-        return fovea_tensor_bshd(dtype, extents[0], extents[1], extents[2], extents[3]);
+    const uint32_t rank = rank_of(dims);
     fovea_tensor tensor = {.dtype = dtype, .rank = rank};
     memcpy(tensor.extents, extents, rank * sizeof *extents);
+    uint64_t stride = 1;
+    for (uint32_t axis = rank; is_swapped(j, dims) && axis-- > 0;) {
+        const uint32_t dim = stored_axis(j, dims, axis);
+        tensor.strides[dim] = stride;
+        stride *= extents[dim];
+    }
     return tensor;
+}
+
+static int refuse_rank(const tensor_row *row, const char *path, uint32_t rank)
+{
+    char legal[40] = "";
+    for (size_t form = 0, length = 0; form < TENSOR_FORMS && row->dims[form][0]; form++)
+        length += (size_t)snprintf(legal + length, sizeof legal - length, form ? " or %u-D" : "%u-D",
+                                   (unsigned)rank_of(row->dims[form]));
+    return cli_fail(CLI_USAGE, "--%s %s: wrong shape: %u-D, must be %s", row->option, path, (unsigned)rank, legal);
 }
 
 static int load_input(job *j, const tensor_row *row, dim_bindings *dims)
 {
     const char *path = j->options->paths[row->slot];
     npy_array *array = &j->arrays[row->slot];
-    const uint32_t rank = tensor_rank(row);
     char option[40], reason[256];
     size_t size;
     snprintf(option, sizeof option, "--%s", row->option);
@@ -129,18 +160,18 @@ static int load_input(job *j, const tensor_row *row, dim_bindings *dims)
         return code;
     if (!npy_parse(j->memory[row->slot], size, array, reason, sizeof reason))
         return cli_fail(CLI_USAGE, "%s %s: %s", option, path, reason);
-    if (array->rank != rank)
-        return cli_fail(CLI_USAGE, "%s %s: wrong shape: %u-D, must be %u-D", option, path, (unsigned)array->rank,
-                        (unsigned)rank);
+    const char *const *names = dims_of(row, array->rank);
+    if (!names)
+        return refuse_rank(row, path, array->rank);
     fovea_dtype dtype = FOVEA_F32;
     code = input_dtype(j, row, &dtype);
     uint64_t extents[TENSOR_RANK] = {0};
-    for (uint32_t dim = 0; code == CLI_DONE && dim < rank; dim++) {
-        extents[dim] = array->shape[stored_axis(j, rank, dim)];
-        code = bind_dim(dims, j, row, row->dims[dim], extents[dim]);
+    for (uint32_t dim = 0; code == CLI_DONE && dim < array->rank; dim++) {
+        extents[dim] = array->shape[stored_axis(j, names, dim)];
+        code = bind_dim(dims, j, row, names[dim], extents[dim]);
     }
     if (code == CLI_DONE)
-        *tensor_of(j, row) = make_view(j, dtype, rank, extents);
+        *tensor_of(j, row) = make_view(j, dtype, names, extents);
     return code;
 }
 
@@ -158,16 +189,17 @@ static int shape_output(job *j, const tensor_row *row, const dim_bindings *dims)
     const tensor_row *model = find_slot(j->spec, row->dtype_as);
     const uint32_t said = j->request.dtypes[row->slot];
     const fovea_dtype dtype = said ? (fovea_dtype)(said - 1) : model ? tensor_of(j, model)->dtype : FOVEA_F32;
-    const uint32_t rank = tensor_rank(row);
+    const char *const *names = row->dims[0];
+    const uint32_t rank = rank_of(names);
     npy_array *array = &j->arrays[row->slot];
     uint64_t extents[TENSOR_RANK] = {0};
     array->type = stored_type(dtype);
     array->rank = rank;
     for (uint32_t dim = 0; dim < rank; dim++) {
-        extents[dim] = bound_extent(dims, row->dims[dim]);
-        array->shape[stored_axis(j, rank, dim)] = extents[dim];
+        extents[dim] = bound_extent(dims, names[dim]);
+        array->shape[stored_axis(j, names, dim)] = extents[dim];
     }
-    *tensor_of(j, row) = make_view(j, dtype, rank, extents);
+    *tensor_of(j, row) = make_view(j, dtype, names, extents);
     array->data_size = fovea_tensor_bytes(tensor_of(j, row));
     if (array->data_size >= SIZE_MAX)
         return cli_fail(CLI_USAGE, "--%s %s: its size overflows", row->option, j->options->paths[row->slot]);

@@ -4,6 +4,7 @@
 
 #define COUNT(rows)     (sizeof(rows) / sizeof *(rows))
 #define SOFTMAX(member) offsetof(request, params.softmax.member)
+#define MERGE(member)   offsetof(request, params.merge.member)
 #define DTYPE(slot)     (offsetof(request, dtypes) + (slot) * sizeof(uint32_t))
 
 /* clang-format off */
@@ -22,15 +23,15 @@ static const key_name maximum_names[] = {{"maximum", FOVEA_MAXIMUM}, {NULL, 0}};
 
 static const tensor_row softmax_tensors[] = {
     {"q", "q", FOVEA_Q, TENSOR_INPUT, false, FOVEA_SLOT_MAX, SOFTMAX(q),
-     {"batch", "heads_q", "seq_q", "dim_qk"}, "queries"},
+     {{"batch", "heads_q", "seq_q", "dim_qk"}}, "queries"},
     {"k", "k", FOVEA_K, TENSOR_INPUT, false, FOVEA_SLOT_MAX, SOFTMAX(k),
-     {"batch", "heads_k", "seq_k", "dim_qk"}, "keys; heads_k divides heads_q"},
+     {{"batch", "heads_k", "seq_k", "dim_qk"}}, "keys; heads_k divides heads_q"},
     {"v", "v", FOVEA_V, TENSOR_INPUT, false, FOVEA_SLOT_MAX, SOFTMAX(v),
-     {"batch", "heads_v", "seq_k", "dim_v"}, "values; heads_v divides heads_q"},
+     {{"batch", "heads_v", "seq_k", "dim_v"}}, "values; heads_v divides heads_q"},
     {"o", "out", FOVEA_O, TENSOR_OUTPUT, false, FOVEA_Q, SOFTMAX(o),
-     {"batch", "heads_q", "seq_q", "dim_v"}, "result"},
+     {{"batch", "heads_q", "seq_q", "dim_v"}}, "result"},
     {"lse", "lse", FOVEA_LSE, TENSOR_OUTPUT, true, FOVEA_SLOT_MAX, SOFTMAX(lse),
-     {"batch", "heads_q", "seq_q"}, "natural log of each row's sum of exp(score), float32"},
+     {{"batch", "heads_q", "seq_q"}}, "natural log of each row's sum of exp(score), float32"},
 };
 
 static const key_row softmax_keys[] = {
@@ -61,18 +62,63 @@ static const key_row softmax_keys[] = {
     {"o_dtype", KEY_CHOICE, DTYPE(FOVEA_O), NULL, dtype_names, "dtype of o", "as q"},
 };
 
-/* Run arguments and storage, of every operator. */
+/* Parts and LSE of source `s`. The first one's parts are needed. */
+#define MERGE_SOURCE(s, others) \
+    {"o" #s, "o" #s, (fovea_slot)(FOVEA_O_PARTS + (s)), TENSOR_INPUT, others, FOVEA_SLOT_MAX, MERGE(sources[s].o), \
+     {{"parts" #s, "batch", "heads", "seq_q", "dim_v"}, {"batch", "heads", "seq_q", "dim_v"}}, "partial results"}, \
+    {"lse" #s, "lse" #s, (fovea_slot)(FOVEA_LSE_PARTS + (s)), TENSOR_INPUT, true, FOVEA_SLOT_MAX, \
+     MERGE(sources[s].lse), {{"parts" #s, "batch", "heads", "seq_q"}, {"batch", "heads", "seq_q"}}, \
+     "their lse; not with coefficients"}
+
+#define MERGE_FACTORS {{"parts", "batch", "heads", "seq_q"}, {"parts", "heads"}, {"parts"}}
+
+static const tensor_row merge_tensors[] = {
+    MERGE_SOURCE(0, false), MERGE_SOURCE(1, true), MERGE_SOURCE(2, true), MERGE_SOURCE(3, true), MERGE_SOURCE(4, true),
+    MERGE_SOURCE(5, true),  MERGE_SOURCE(6, true), MERGE_SOURCE(7, true),
+    {"offsets", "offsets", FOVEA_OFFSETS, TENSOR_INPUT, true, FOVEA_SLOT_MAX, MERGE(offsets), MERGE_FACTORS,
+     "added to the lse of all parts, in order"},
+    {"coefficients", "coefficients", FOVEA_COEFFICIENTS, TENSOR_INPUT, true, FOVEA_SLOT_MAX, MERGE(coefficients),
+     MERGE_FACTORS, "weights of all parts instead of lse, in order"},
+    {"o", "out", FOVEA_O, TENSOR_OUTPUT, false, FOVEA_O_PARTS, MERGE(o), {{"batch", "heads", "seq_q", "dim_v"}},
+     "result"},
+    {"lse", "lse", FOVEA_LSE, TENSOR_OUTPUT, true, FOVEA_SLOT_MAX, MERGE(lse), {{"batch", "heads", "seq_q"}},
+     "lse of all parts, float32; not with coefficients"},
+};
+
+#define MERGE_DTYPE(s) \
+    {"o" #s "_dtype", KEY_CHOICE, DTYPE(FOVEA_O_PARTS + (s)), NULL, dtype_names, "dtype of o" #s, "the array's"}
+
+static const key_row merge_keys[] = {
+    {"cost_budget_us", KEY_COUNT, MERGE(cost_budget_us), "0", unbounded_names,
+     "most estimated device time of one dispatch; 0 is 50,000; results do not depend on it"},
+    {"min_tier", KEY_CHOICE, MERGE(min_tier), "\"default\"", tier_names, "unsupported below this tier"},
+    {"seq_q_max", KEY_COUNT, MERGE(seq_q_max), "0", NULL, "most queries of a run; 0 is o's extent"},
+    MERGE_DTYPE(0), MERGE_DTYPE(1), MERGE_DTYPE(2), MERGE_DTYPE(3),
+    MERGE_DTYPE(4), MERGE_DTYPE(5), MERGE_DTYPE(6), MERGE_DTYPE(7),
+    {"o_dtype", KEY_CHOICE, DTYPE(FOVEA_O), NULL, dtype_names, "dtype of o", "as o0"},
+};
+
+/* Run arguments and storage, of every operator ... */
 static const key_row common_keys[] = {
     {"seq_q", KEY_COUNT, offsetof(request, args.seq_q), "\"maximum\"", maximum_names,
      "queries of this run; rows of the outputs beyond them are 0"},
-    {"seq_k", KEY_COUNT, offsetof(request, args.seq_k), "\"maximum\"", maximum_names, "keys of this run"},
     {"layout", KEY_CHOICE, offsetof(request, layout), "\"bhsd\"", layout_names,
-     "order of the dims of every 4-D array: [batch, heads, seq, dim] or [batch, seq, heads, dim]"},
+     "order of an array's last dims, if the last one is dim: [heads, seq, dim] or [seq, heads, dim]"},
+};
+
+/* ... and of those that see keys. */
+static const key_row keys_keys[] = {
+    {"seq_k", KEY_COUNT, offsetof(request, args.seq_k), "\"maximum\"", maximum_names, "keys of this run"},
 };
 /* clang-format on */
 
 static const key_table softmax_tables[] = {
     {softmax_keys, COUNT(softmax_keys)},
+    {keys_keys, COUNT(keys_keys)},
+    {common_keys, COUNT(common_keys)},
+};
+static const key_table merge_tables[] = {
+    {merge_keys, COUNT(merge_keys)},
     {common_keys, COUNT(common_keys)},
 };
 
@@ -81,9 +127,16 @@ static fovea_status create_softmax(fovea_device *device, const request *r, fovea
     return fovea_softmax_create(device, &r->params.softmax, out_op);
 }
 
+static fovea_status create_merge(fovea_device *device, const request *r, fovea_op **out_op)
+{
+    return fovea_merge_create(device, &r->params.merge, out_op);
+}
+
 const operator_row operators[] = {
     {"softmax", "exact softmax attention, o = softmax(scale * q k^T + mask) v", create_softmax, softmax_tensors,
      COUNT(softmax_tensors), softmax_tables, COUNT(softmax_tables)},
+    {"merge", "partial results over disjoint keys become one, by their lse or by coefficients", create_merge,
+     merge_tensors, COUNT(merge_tensors), merge_tables, COUNT(merge_tables)},
 };
 const size_t operator_count = COUNT(operators);
 

@@ -5,7 +5,8 @@
 
 #include "params.h"
 
-#define TENSOR_RANK 4 /* most dims of a tensor of an operator */
+#define TENSOR_RANK  5 /* most dims of a tensor of an operator */
+#define TENSOR_FORMS 3 /* most lists of dims that it may have */
 
 typedef enum tensor_role { TENSOR_INPUT, TENSOR_OUTPUT } tensor_role;
 
@@ -15,9 +16,10 @@ typedef struct tensor_row {
     fovea_slot slot;
     tensor_role role;
     bool optional;
-    fovea_slot dtype_as;               /* output: its default dtype is that tensor's; FOVEA_SLOT_MAX: f32 */
-    size_t offset;                     /* of its fovea_tensor in a request */
-    const char *dims[TENSOR_RANK + 1]; /* equal names have equal extents; NULL ends the list */
+    fovea_slot dtype_as; /* output: its default dtype is that tensor's; FOVEA_SLOT_MAX: f32 */
+    size_t offset;       /* of its fovea_tensor in a request */
+    /* Lists of different ranks, any of which an input may have. Equal names have equal extents; NULL ends a list. */
+    const char *dims[TENSOR_FORMS][TENSOR_RANK + 1];
     const char *help;
 } tensor_row;
 

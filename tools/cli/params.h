@@ -8,13 +8,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* How the arrays of rank 4 are stored. */
+/* How arrays whose last dims are [heads, seq, dim] are stored. */
 enum { LAYOUT_BHSD = 0, LAYOUT_BSHD };
 
 /* All that a description says, defaults filled in. */
 typedef struct request {
     union { /* of the operator that runs */
         fovea_softmax_params softmax;
+        fovea_merge_params merge;
     } params;
     fovea_op_args args;
     uint32_t layout;

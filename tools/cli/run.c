@@ -38,19 +38,29 @@ static void print_tensor(const tensor_row *row)
 {
     char option[40];
     snprintf(option, sizeof option, "--%s FILE", row->option);
-    printf("  %-14s %s %s: [", option, row->role == TENSOR_INPUT ? "in, " : "out,", row->name);
-    for (size_t i = 0; row->dims[i]; i++)
-        printf(i ? ", %s" : "%s", row->dims[i]);
-    printf("] %s%s\n", row->help, row->optional ? " (optional)" : "");
+    printf("  %-14s %s %s: ", option, row->role == TENSOR_INPUT ? "in, " : "out,", row->name);
+    for (size_t form = 0; form < TENSOR_FORMS && row->dims[form][0]; form++) {
+        printf(form ? " or [" : "[");
+        for (size_t i = 0; row->dims[form][i]; i++)
+            printf(i ? ", %s" : "%s", row->dims[form][i]);
+        printf("]");
+    }
+    printf(" %s%s\n", row->help, row->optional ? " (optional)" : "");
 }
 
 static void print_help(const operator_row *spec)
 {
+    bool more = false;
     printf("Usage: fovea run %s", spec->name);
     for (size_t i = 0; i < spec->tensor_count; i++) {
         const tensor_row *row = &spec->tensors[i];
-        printf(row->optional ? " [--%s FILE]" : " --%s FILE", row->option);
+        if (row->optional && row->role == TENSOR_INPUT)
+            more = true;
+        else
+            printf(row->optional ? " [--%s FILE]" : " --%s FILE", row->option);
     }
+    if (more)
+        printf(" [--ARRAY FILE ...]");
     printf(" [option ...]\n\n%s\n\nArrays, .npy files (version 1 to 3, C order, little-endian):\n", spec->summary);
     for (size_t i = 0; i < spec->tensor_count; i++)
         print_tensor(&spec->tensors[i]);
