@@ -14,7 +14,7 @@ KERNEL_DECL(measure_copy, BUFFERS, PARAMS, SHARED)
 KERNEL_BODY(measure_copy, BUFFERS, PARAMS, SHARED)
 {
     LOCALS(BUFFERS, SHARED)
-    const uint group = GROUP_X + GROUP_Y * PARAM(grid_x);
+    const uint group = GROUP;
     if (group >= PARAM(group_count))
         return;
     const uint first = group * GROUP_LANES * MEASURE_COPIES + LOCAL_X;

@@ -15,7 +15,7 @@ KERNEL_BODY(measure_exp2, BUFFERS, PARAMS, SHARED)
 {
     LOCALS(BUFFERS, SHARED)
     PRIVATE(float, x, MEASURE_CHAINS, MEASURE_CHAINS);
-    const uint group = GROUP_X + GROUP_Y * PARAM(grid_x);
+    const uint group = GROUP;
     if (group >= PARAM(group_count))
         return;
     UNROLL for (uint i = 0u; i < MEASURE_CHAINS; i++)

@@ -42,7 +42,7 @@ KERNEL_BODY(measure_fma, BUFFERS, PARAMS, SHARED)
     PRIVATE(uint, words, MICRO_M, MICRO_M);
     PRIVATE(float, a, MICRO_M, MICRO_M);
     PRIVATE(float4, b, MICRO_N / 4, MICRO_N / 4);
-    const uint group = GROUP_X + GROUP_Y * PARAM(grid_x);
+    const uint group = GROUP;
     if (group >= PARAM(group_count))
         return;
     UNROLL for (uint i = 0u; i < MICRO_M; i++)

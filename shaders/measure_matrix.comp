@@ -28,7 +28,7 @@ KERNEL_BODY(measure_matrix, BUFFERS, PARAMS, SHARED)
     MATRIX_LEFT left[LEFTS];
     MATRIX_RIGHT right[RIGHTS];
     MATRIX_SUM sums[LEFTS * RIGHTS];
-    const uint group = GROUP_X + GROUP_Y * PARAM(grid_x);
+    const uint group = GROUP;
     if (group >= PARAM(group_count))
         return;
     UNROLL for (uint j = 0u; j < RIGHTS; j++)

@@ -17,7 +17,7 @@ KERNEL_BODY(measure_shared, BUFFERS, PARAMS, SHARED)
 {
     LOCALS(BUFFERS, SHARED)
     PRIVATE(float4, sums, MEASURE_READS, MEASURE_READS);
-    const uint group = GROUP_X + GROUP_Y * PARAM(grid_x);
+    const uint group = GROUP;
     const uint rounds = group < PARAM(group_count) ? PARAM(rounds) : 0u;
     for (uint i = LOCAL_X; i < MEASURE_SHARED_FLOAT4; i += GROUP_LANES)
         SH_STORE(tile, i, SPLAT4(AS_FLOAT(LOAD1(source, i % 8u))));

@@ -68,7 +68,7 @@ FN void carry(CTX_ uint i, float4 sum)
 KERNEL_BODY(merge_sum, BUFFERS, PARAMS, SHARED)
 {
     LOCALS(BUFFERS, SHARED)
-    const uint quad = (GROUP_X + GROUP_Y * PARAM(grid_x)) * MERGE_LANES + LOCAL_X;
+    const uint quad = GROUP * MERGE_LANES + LOCAL_X;
     const uint place = quad / MERGE_QUADS(DIM_V);
     if (place >= PARAM(row_count))
         return;

@@ -77,7 +77,7 @@ FN uint weigh(CTX_ uint first)
 KERNEL_BODY(merge_weigh, BUFFERS, PARAMS, SHARED)
 {
     LOCALS(BUFFERS, SHARED)
-    const uint place = (GROUP_X + GROUP_Y * PARAM(grid_x)) * MERGE_LANES + LOCAL_X;
+    const uint place = GROUP * MERGE_LANES + LOCAL_X;
     if (place >= PARAM(row_count))
         return;
     const uint row = PARAM(first_row) + place;

@@ -50,7 +50,7 @@ FN float state_sum(CTX_ uint i)
 KERNEL_BODY(softmax_finish, BUFFERS, PARAMS, SHARED)
 {
     LOCALS(BUFFERS, SHARED)
-    const uint index = GROUP_X + GROUP_Y * PARAM(grid_x);
+    const uint index = GROUP;
     if (index >= PARAM(item_count))
         return;
     const uint rows = PARAM(seq_q) * PARAM(group);

@@ -238,7 +238,7 @@ static fv_command dispatch_of(const measurement *m, uint32_t groups)
 {
     const fovea_device_limits *limits = &m->device->limits;
     const uint32_t x = (uint32_t)fv_min(fv_max(groups, 1), limits->group_count_x);
-    const measure_params params = {.rounds = m->rounds, .words = m->words, .group_count = groups, .grid_x = x};
+    const measure_params params = {.rounds = m->rounds, .words = m->words, .group_count = groups};
     fv_command command = {.kind = FV_COMMAND_DISPATCH,
                           .dispatch = {.kernel = m->pipeline->kernel,
                                        .bindings = {{m->source, 0, m->source_size}, {m->target, 0, m->target_size}},

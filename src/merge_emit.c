@@ -70,11 +70,11 @@ static fovea_status barrier(const merge_emission *run)
 }
 
 /* Workgroups for `lanes` invocations over the rows of a slice; native kernels count rows. */
-static uint32_t set_grid(const merge_emission *run, row_slice rows, uint64_t lanes, uint32_t groups[3])
+static void set_grid(const merge_emission *run, row_slice rows, uint64_t lanes, uint32_t groups[3])
 {
     const bool native = run->device->driver->caps.native;
-    return fv_fold(run->device, native ? fv_divide_up(rows.count, MERGE_NATIVE_ROWS) : fv_divide_up(lanes, MERGE_LANES),
-                   groups);
+    fv_fold(run->device, native ? fv_divide_up(rows.count, MERGE_NATIVE_ROWS) : fv_divide_up(lanes, MERGE_LANES),
+            groups);
 }
 
 /* A dispatch of merge_weigh over parts first .. first + count - 1, which lie in `from`. */
@@ -100,7 +100,7 @@ static fovea_status emit_weigh(const merge_emission *run, row_slice rows, const 
     params.seq_q = run->seq_q;
     params.first_row = rows.first;
     params.row_count = rows.count;
-    params.grid_x = set_grid(run, rows, rows.count, dispatch->groups);
+    set_grid(run, rows, rows.count, dispatch->groups);
     memcpy(dispatch->parameters, &params, sizeof params);
     dispatch->kernel = run->kernels->weigh->kernel;
     dispatch->bindings[0] = from->range;
@@ -189,7 +189,7 @@ static fovea_status emit_sum(const merge_emission *run, row_slice rows, uint32_t
         .row_count = rows.count,
     };
     set_weights(run, rows, a->first, &params);
-    params.grid_x = set_grid(run, rows, (uint64_t)rows.count * MERGE_QUADS(shape->dim_v), dispatch->groups);
+    set_grid(run, rows, (uint64_t)rows.count * MERGE_QUADS(shape->dim_v), dispatch->groups);
     memcpy(dispatch->parameters, &params, sizeof params);
     dispatch->kernel = run->kernels->sums[pass]->kernel;
     dispatch->bindings[0] = merge_weighs(shape) ? bound->work.range : bound->factors.range;

@@ -172,13 +172,12 @@ fail:
     return status;
 }
 
-uint32_t fv_fold(const fovea_device *device, uint64_t groups, uint32_t grid[3])
+void fv_fold(const fovea_device *device, uint64_t groups, uint32_t grid[3])
 {
     const uint64_t width = fv_min(groups, device->limits.group_count_x);
     grid[0] = (uint32_t)width;
     grid[1] = (uint32_t)fv_divide_up(groups, width);
     grid[2] = 1;
-    return grid[0];
 }
 
 void fv_note(fovea_op_report *report, const char *format, ...)

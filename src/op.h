@@ -58,8 +58,8 @@ fovea_status fv_resolve_size(fv_host *host, const char *name, uint32_t given, ui
  * of the work; 0 where the run needs none, and the caller's is checked all the same. */
 fovea_status fv_bind_workspace(const fovea_op *op, const fovea_op_args *args, uint64_t size, fv_bound *out_bound);
 
-/* Folds `groups` workgroups into a grid; returns its width. */
-uint32_t fv_fold(const fovea_device *device, uint64_t groups, uint32_t grid[3]);
+/* Folds `groups` workgroups into a grid. */
+void fv_fold(const fovea_device *device, uint64_t groups, uint32_t grid[3]);
 
 /* Adds a line to the report's notes, cut to fit. */
 void fv_note(fovea_op_report *report, const char *format, ...) FV_PRINTF(2, 3);

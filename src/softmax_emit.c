@@ -93,7 +93,7 @@ static fovea_status emit_direct(const softmax_emission *run, uint64_t first_item
     params.o_batch = stride(o, 0), params.o_head = stride(o, 1), params.o_row = stride(o, 2);
     params.lse_offset = lse_wanted ? bound->lse.first_element : 0;
     params.lse_batch = stride(lse, 0), params.lse_head = stride(lse, 1);
-    params.grid_x = fv_fold(run->device, item_count, dispatch->groups);
+    fv_fold(run->device, item_count, dispatch->groups);
     memcpy(dispatch->parameters, &params, sizeof params);
     dispatch->kernel = run->variant->direct->kernel;
     dispatch->bindings[0] = bound->q.range;
@@ -120,7 +120,7 @@ static fovea_status emit_state(const softmax_emission *run, uint64_t first_item,
     params.splits = cut->splits;
     params.split_tiles = cut->split_tiles;
     params.fresh = tile_begin == 0;
-    params.grid_x = fv_fold(run->device, item_count * cut->splits, dispatch->groups);
+    fv_fold(run->device, item_count * cut->splits, dispatch->groups);
     memcpy(dispatch->parameters, &params, sizeof params);
     dispatch->kernel = run->variant->state->kernel;
     dispatch->bindings[0] = bound->q.range;
@@ -152,7 +152,7 @@ static fovea_status emit_finish(const softmax_emission *run, uint64_t first_item
         .lse_batch = stride(&shape->lse, 0),
         .lse_head = stride(&shape->lse, 1),
     };
-    params.grid_x = fv_fold(run->device, item_count, dispatch->groups);
+    fv_fold(run->device, item_count, dispatch->groups);
     memcpy(dispatch->parameters, &params, sizeof params);
     dispatch->kernel = run->variant->finish->kernel;
     dispatch->bindings[0] = bound->state.range;

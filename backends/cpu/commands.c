@@ -34,10 +34,8 @@ static cpu_call call_of(const dispatch_job *job, uint32_t thread)
 static void run_group(void *context, uint64_t item, uint32_t thread)
 {
     const dispatch_job *job = context;
-    const uint64_t group = job->stage.first + item;
     cpu_call call = call_of(job, thread);
-    call.x = (uint32_t)(group % job->dispatch->groups[0]);
-    call.y = (uint32_t)(group / job->dispatch->groups[0]);
+    call.group = job->stage.first + item;
     job->kernel->native->run(&call);
 }
 
@@ -45,7 +43,7 @@ static void run_pack(void *context, uint64_t item, uint32_t thread)
 {
     const dispatch_job *job = context;
     cpu_call call = call_of(job, thread);
-    call.x = (uint32_t)item;
+    call.group = item;
     job->kernel->native->pack(&call);
 }
 

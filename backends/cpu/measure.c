@@ -29,7 +29,7 @@ typedef struct work {
 static int take(const cpu_call *call, work *out)
 {
     memcpy(&out->params, call->parameters, sizeof out->params);
-    out->group = call->x + call->y * out->params.grid_x;
+    out->group = (uint32_t)call->group;
     out->lanes = call->constants[MEASURE_GROUP_LANES];
     out->source = call->bindings[0];
     out->target = (float *)(void *)call->bindings[1] + (size_t)out->group * out->lanes;

@@ -139,7 +139,7 @@ static void run_weigh(const cpu_call *call)
     weigh_params p;
     memcpy(&p, call->parameters, sizeof p);
     const row_space space = {p.heads, p.seq_q, p.first_row, p.row_count};
-    const rows r = find_rows(&space, call->x + (uint64_t)call->y * p.grid_x);
+    const rows r = find_rows(&space, call->group);
     float *work = (float *)(void *)call->bindings[2] + p.work_offset + r.place;
     float *lse = (float *)(void *)call->bindings[3];
     bring_parts(call, &p, &r, work);
@@ -220,7 +220,7 @@ static void run_sum(const cpu_call *call)
     sum_params p;
     memcpy(&p, call->parameters, sizeof p);
     const row_space space = {p.heads, p.seq_q, p.first_row, p.row_count};
-    const rows r = find_rows(&space, call->x + (uint64_t)call->y * p.grid_x);
+    const rows r = find_rows(&space, call->group);
     for (uint32_t i = 0; i < r.count; i++)
         sum_row(call, &p, &r, i);
 }

@@ -20,7 +20,7 @@ typedef struct cpu_call {
     const uint32_t *constants;      /* of the kernel descriptor */
     const uint32_t *parameters;     /* of the dispatch */
     unsigned char *const *bindings; /* first byte of each */
-    uint32_t x, y;                  /* workgroup id */
+    uint64_t group;                 /* number of the workgroup, or of the pack */
     uint32_t threads;               /* of the device */
     void *scratch;                  /* this thread's, 64-byte aligned, contents undefined */
     unsigned char *panels;          /* packed operands, shared by all threads */

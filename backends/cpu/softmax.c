@@ -306,7 +306,7 @@ static void run_direct(const cpu_call *call)
 {
     direct_params params;
     memcpy(&params, call->parameters, sizeof params);
-    const uint64_t group = call->x + (uint64_t)call->y * params.grid_x;
+    const uint64_t group = call->group;
     if (group >= params.item_count)
         return;
     item it;
@@ -322,7 +322,7 @@ static void run_state(const cpu_call *call)
 {
     state_params params;
     memcpy(&params, call->parameters, sizeof params);
-    const uint64_t group = call->x + (uint64_t)call->y * params.grid_x;
+    const uint64_t group = call->group;
     const uint64_t split = group % params.splits;
     if (group / params.splits >= params.item_count)
         return;
@@ -371,7 +371,7 @@ static void run_finish(const cpu_call *call)
 {
     finish_params params;
     memcpy(&params, call->parameters, sizeof params);
-    const uint64_t group = call->x + (uint64_t)call->y * params.grid_x;
+    const uint64_t group = call->group;
     if (group >= params.item_count)
         return;
     item it = {.constants = call->constants, .call = call};

@@ -130,7 +130,7 @@ static void pack_direct(const cpu_call *call)
 {
     const item it = unit_of(call, 0);
     const uint32_t key_tiles = key_tiles_of(&it);
-    pack_panel(call, call->stage->unit + call->x / key_tiles, call->x % key_tiles);
+    pack_panel(call, call->stage->unit + (uint32_t)call->group / key_tiles, (uint32_t)call->group % key_tiles);
 }
 
 static void plan_state(const cpu_call *call, cpu_stage *stage)
@@ -146,11 +146,11 @@ static void pack_state(const cpu_call *call)
     state_params params;
     memcpy(&params, call->parameters, sizeof params);
     const item it = unit_of(call, 0);
-    const uint32_t key_tiles = key_tiles_of(&it), number = call->x % key_tiles;
+    const uint32_t key_tiles = key_tiles_of(&it), number = (uint32_t)call->group % key_tiles;
     const uint32_t place = number % params.split_tiles;
     const bool elsewhere = call->constants[LEFT] != SOFTMAX_UNBOUNDED;
     if (elsewhere || (place >= params.tile_begin && place < params.tile_end))
-        pack_panel(call, call->stage->unit + call->x / key_tiles, number);
+        pack_panel(call, call->stage->unit + (uint32_t)call->group / key_tiles, number);
 }
 
 /* ---- work items ----------------------------------------------------------------------------------------------- */

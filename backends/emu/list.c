@@ -96,6 +96,7 @@ static fovea_status run_groups(fv_emu_device *device, const fv_emu_kernel *kerne
 {
     fv_emu_machine *machine = &device->machine;
     machine->group_token = machine->dispatch_token;
+    machine->groups_x = groups[0];
     for (uint32_t z = 0; z < groups[2]; z++)
         for (uint32_t y = 0; y < groups[1]; y++)
             for (uint32_t x = 0; x < groups[0]; x++) {

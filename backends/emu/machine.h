@@ -60,6 +60,7 @@ struct fv_emu_lanes;
 
 typedef struct fv_emu_machine {
     uint32_t lane, group[3]; /* who runs now */
+    uint32_t groups_x;       /* of the dispatch */
     uint32_t lane_count, subgroup_size;
     uint32_t interval, group_start; /* intervals are counted through a whole dispatch, from 1 */
     uint32_t epoch;                 /* counts barrier commands, from 1 */

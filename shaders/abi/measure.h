@@ -13,8 +13,8 @@
 #define MEASURE_BUFFERS(IN, OUT, IO) IN(0, source) OUT(1, target)
 
 /* step: 0, which no compiler knows, so that nothing is taken out of a loop. words: those to copy. Workgroups beyond
- * group_count are idle (grid folded: g = x + y * grid_x). */
-#define MEASURE_PARAMS(P) P(uint, rounds) P(uint, step) P(uint, words) P(uint, group_count) P(uint, grid_x)
+ * group_count are idle. */
+#define MEASURE_PARAMS(P) P(uint, rounds) P(uint, step) P(uint, words) P(uint, group_count)
 
 #define MEASURE_PASSES 4
 /* measure_fma: operands a[SIDE], then b[SIDE], 32-bit words or packed pairs; a tile uses as many as it has rows and

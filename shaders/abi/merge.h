@@ -28,7 +28,7 @@
 /* Loop iterations of one invocation at the most, where there are so many parts. */
 #define MERGE_TRIPS(parts) (4u * (parts))
 
-/* merge_weigh: workgroup g (grid folded: g = x + y * grid_x) owns rows from place g * MERGE_LANES on, a lane one of them.
+/* merge_weigh: workgroup g (of a grid that may be folded) owns rows from place g * MERGE_LANES on, a lane one of them.
  * Part first_part + r of `work` becomes part r of `from`, plus offset first_part + r. With `last`, the weights of all
  * `parts` parts are made of what is there, and lse is written.
  * Part r of the row at `place` lies in `work` at word work_offset + r * row_count + place. */
@@ -37,7 +37,7 @@
     P(uint, shift_offset) P(uint, shift_part) P(uint, shift_batch) P(uint, shift_head) P(uint, shift_row) \
     P(uint, lse_offset) P(uint, lse_batch) P(uint, lse_head)                                          \
     P(uint, work_offset) P(uint, first_part) P(uint, from_parts) P(uint, parts) P(uint, last)         \
-    P(uint, heads) P(uint, seq_q) P(uint, first_row) P(uint, row_count) P(uint, grid_x)
+    P(uint, heads) P(uint, seq_q) P(uint, first_row) P(uint, row_count)
 /* Without OFFSETS binding 1 is bound to `from`, and without LSE binding 3 to `work`. */
 #define MERGE_WEIGH_BUFFERS(IN, OUT, IO) IN(0, from) IN(1, shifts) IO(2, work) OUT(3, lse)
 
@@ -57,7 +57,7 @@
     P(uint, b_offset) P(uint, b_part) P(uint, b_batch) P(uint, b_head) P(uint, b_row)                    \
     P(uint, o_offset) P(uint, o_batch) P(uint, o_head) P(uint, o_row)                                    \
     P(uint, a_parts) P(uint, b_parts) P(uint, sum_offset) P(uint, fresh) P(uint, last)                   \
-    P(uint, heads) P(uint, seq_q) P(uint, first_row) P(uint, row_count) P(uint, grid_x)
+    P(uint, heads) P(uint, seq_q) P(uint, first_row) P(uint, row_count)
 /* Without a source b binding 3 is bound to a. */
 #define MERGE_SUM_BUFFERS(IN, OUT, IO) IO(0, work) OUT(1, o) IN(2, a) IN(3, b)
 

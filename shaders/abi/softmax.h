@@ -170,7 +170,7 @@
  * Work item w, the one order:
  *   w = ((unit * column_blocks) + column_block) * row_tiles + place,
  *   row tile = row_tiles - 1 - place under CAUSAL (longest first), else place; row_tiles = ceil(seq_q * group / ROWS).
- * Workgroup g (grid folded: g = x + y * grid_x) runs (item, split) = (first_item + g / splits, g % splits), idle
+ * Workgroup g (of a grid that may be folded) runs (item, split) = (first_item + g / splits, g % splits), idle
  * where g / splits >= item_count. Direct kernels have splits = 1.
  * Key tiles: tile n holds keys n * KEYS ...; a row tile's list are those from the one with the first key that its rows see to
  *   the one with the last. A split s visits of the list's numbers, which begin with 0,
@@ -188,8 +188,7 @@
     P(uint, seq_q) P(uint, seq_k)                                            \
     P(int, diagonal)                                                         \
     P(uint, first_item) P(uint, item_count)                                  \
-    P(uint, tile_begin) P(uint, tile_end)                                    \
-    P(uint, grid_x)
+    P(uint, tile_begin) P(uint, tile_end)
 
 #define SOFTMAX_OUTPUT_PARAMS(P)                                             \
     P(uint, o_offset) P(uint, o_batch) P(uint, o_head) P(uint, o_row)        \
@@ -213,7 +212,7 @@
  * SOFTMAX_FINISH_LANES lanes; g = item - first_item; each workgroup finishes one item. Without LSE binding 2 is o. */
 #define SOFTMAX_FINISH_PARAMS(P)                                                       \
     P(uint, state_offset) P(uint, splits) P(uint, heads) P(uint, group) P(uint, seq_q) \
-    P(uint, first_item) P(uint, item_count) P(uint, grid_x) SOFTMAX_OUTPUT_PARAMS(P)
+    P(uint, first_item) P(uint, item_count) SOFTMAX_OUTPUT_PARAMS(P)
 #define SOFTMAX_FINISH_BUFFERS(IN, OUT, IO) IN(0, state) OUT(1, o) OUT(2, lse)
 #define SOFTMAX_FINISH_LANES 64u
 

@@ -137,8 +137,7 @@ static inline void fv_private(void *memory, size_t size, const char *name, uint 
 /* ---- lanes ----------------------------------------------------------------------------------- */
 
 #define LOCAL_X (fv_machine->lane)
-#define GROUP_X (fv_machine->group[0])
-#define GROUP_Y (fv_machine->group[1])
+#define GROUP (fv_machine->group[0] + fv_machine->group[1] * fv_machine->groups_x)
 #define BARRIER() fv_emu_barrier(fv_machine, FV_HERE)
 
 #ifdef TIER_SUBGROUP

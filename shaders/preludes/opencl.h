@@ -77,8 +77,7 @@
 /* ---- lanes ----------------------------------------------------------------------------------- */
 
 #define LOCAL_X ((uint)get_local_id(0))
-#define GROUP_X ((uint)get_group_id(0))
-#define GROUP_Y ((uint)get_group_id(1))
+#define GROUP ((uint)(get_group_id(0) + get_group_id(1) * get_num_groups(0)))
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 
 /* ---- bits and numbers ------------------------------------------------------------------------ */

@@ -62,8 +62,7 @@ layout(local_size_x_id = 31) in;
 
 /* ---- lanes ---- */
 #define LOCAL_X gl_LocalInvocationID.x
-#define GROUP_X gl_WorkGroupID.x
-#define GROUP_Y gl_WorkGroupID.y
+#define GROUP (gl_WorkGroupID.x + gl_WorkGroupID.y * gl_NumWorkGroups.x)
 #define BARRIER() barrier()
 #ifdef TIER_SUBGROUP
 #define SUBGROUP_SIZE gl_SubgroupSize

@@ -143,7 +143,6 @@ START_TEST(stages_keep_threads_busy)
                                  .seq_k = key_tiles * KEYS - FEWER,
                                  .first_item = d->first_item,
                                  .item_count = items,
-                                 .grid_x = items * d->splits,
                                  .splits = d->splits,
                                  .split_tiles = key_tiles / d->splits + 1};
     uint32_t constants[CONSTANTS], words[sizeof params / sizeof(uint32_t)];

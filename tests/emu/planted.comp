@@ -21,7 +21,7 @@ KERNEL_BODY(planted, BUFFERS, PARAMS, SHARED)
 {
     LOCALS(BUFFERS, SHARED)
     const uint lane = LOCAL_X;
-    const uint place = GROUP_X * LANES + lane;
+    const uint place = GROUP * LANES + lane;
     uint value = LOAD1(source, place);
 #ifdef PLANT_BEYOND_BUFFER
     value += LOAD1(source, place + 1u);

@@ -168,14 +168,14 @@ static void run_words(const char *module, bool subgroup)
                                  .constant_count = 3,
                                  .access = {FV_READ, FV_WRITE, FV_READ_WRITE, FV_READ_WRITE},
                                  .binding_count = 4,
-                                 .parameter_bytes = 16,
+                                 .parameter_bytes = 12,
                                  .invocations = LANES};
     fv_kernel *kernel;
     ck_assert_int_eq(fv_backend_emulator.kernel_create(b.device, &desc, &kernel), FOVEA_OK);
     fv_command commands[3] = {{.kind = FV_COMMAND_DISPATCH}, {.kind = FV_COMMAND_BARRIER}};
     fv_dispatch *dispatch = &commands[0].dispatch;
     *dispatch = (fv_dispatch){
-        .kernel = kernel, .parameters = {LANES, as_uint(c.factor), (uint32_t)-3, 1}, .groups = {1, GROUPS, 1}};
+        .kernel = kernel, .parameters = {LANES, as_uint(c.factor), (uint32_t)-3}, .groups = {1, GROUPS, 1}};
     const uint64_t lengths[4] = {8 * LANES, PLACES * WORDS_OUT, PLACES, PLACES / 2};
     for (uint32_t i = 0; i < 4; i++)
         dispatch->bindings[i] = whole(buffers[i], lengths[i]);

@@ -5,7 +5,7 @@
 #define WORDS_CONSTANTS(C) C(0, LANES) C(1, ROWS) C(2, SUBGROUP)
 #define WORDS_OUT 16u
 #define BUFFERS(IN, OUT, IO) IN(0, source) OUT(1, words) IO(2, sums) IO(3, marks)
-#define PARAMS(P) P(uint, first) P(float, factor) P(int, shift) P(uint, grid_x)
+#define PARAMS(P) P(uint, first) P(float, factor) P(int, shift)
 #define SHARED(S) S(float4, tile, LANES, 64) S(uint, flags, LANES + 1u, 65) S(float, line, LANES* ROWS, 256)
 
 KERNEL_CONSTANTS(WORDS_CONSTANTS)
@@ -14,7 +14,7 @@ KERNEL_DECL(words_test, BUFFERS, PARAMS, SHARED)
 
 FN uint group_index(CTX_ONLY)
 {
-    return PARAM(grid_x) * GROUP_Y + GROUP_X;
+    return GROUP;
 }
 
 FN float4 next_of(CTX_ uint lane)

@@ -29,7 +29,7 @@ static const uint32_t values[8] = {0u,          0x3f800000u, 0x40000000u, 0x4040
 
 static bool run(cl_host *host, const char *shaders, const measure_case *c, uint32_t *words)
 {
-    const uint32_t parameters[] = {ROUNDS, 0, WORDS, GROUPS, GRID_X};
+    const uint32_t parameters[] = {ROUNDS, 0, WORDS, GROUPS};
     uint32_t source[MOST] = {0};
     memcpy(source, c->source, sizeof c->source);
     memset(words, 0xff, MOST * sizeof *words);

@@ -145,8 +145,7 @@ static bool run_weigh(cl_host *host, cl_kernel kernel, const merge_data *data, c
                                     .last = s + 1 == c->sources,
                                     .heads = c->heads,
                                     .seq_q = c->seq,
-                                    .row_count = data->rows,
-                                    .grid_x = GRID_X};
+                                    .row_count = data->rows};
         const cl_mem buffers[] = {b->lse[s], b->offsets, b->work, b->result_lse};
         uint32_t words[sizeof p / 4];
         memcpy(words, &p, sizeof p);
@@ -182,8 +181,7 @@ static bool run_sum(cl_host *host, cl_kernel kernel, const merge_data *data, con
                                   .last = first + 2 >= c->sources,
                                   .heads = c->heads,
                                   .seq_q = c->seq,
-                                  .row_count = data->rows,
-                                  .grid_x = GRID_X};
+                                  .row_count = data->rows};
         const cl_mem buffers[] = {b->work, b->result, b->o[first], b->o[second]};
         uint32_t words[sizeof p / 4];
         memcpy(words, &p, sizeof p);

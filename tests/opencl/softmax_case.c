@@ -243,7 +243,7 @@ static int32_t diagonal(const softmax_case *c)
         (p).k_ratio = common->heads_q / common->heads_k, (p).v_ratio = common->heads_q / common->heads_v; \
         (p).seq_q = common->seq_q, (p).seq_k = common->seq_k, (p).diagonal = diagonal(common);            \
         (p).first_item = 0, (p).item_count = (data)->items;                                               \
-        (p).tile_begin = (begin), (p).tile_end = (end), (p).grid_x = grid_x;                              \
+        (p).tile_begin = (begin), (p).tile_end = (end);                                                   \
     } while (0)
 
 #define FILL_OUTPUT(p, data)                                                    \
@@ -254,7 +254,7 @@ static int32_t diagonal(const softmax_case *c)
         (p).lse_head = (data)->lse.head;                                        \
     } while (0)
 
-uint32_t case_direct_parameters(const case_data *data, uint32_t grid_x, uint32_t words[CASE_PARAMETERS])
+uint32_t case_direct_parameters(const case_data *data, uint32_t words[CASE_PARAMETERS])
 {
     direct_parameters p = {0};
     FILL_COMMON(p, data, 0, data->tiles);
@@ -263,7 +263,7 @@ uint32_t case_direct_parameters(const case_data *data, uint32_t grid_x, uint32_t
     return sizeof p / 4;
 }
 
-uint32_t case_state_parameters(const case_data *data, uint32_t grid_x, uint32_t slice, uint32_t words[CASE_PARAMETERS])
+uint32_t case_state_parameters(const case_data *data, uint32_t slice, uint32_t words[CASE_PARAMETERS])
 {
     const uint32_t slices = data->c->slices;
     state_parameters p = {0};
@@ -276,7 +276,7 @@ uint32_t case_state_parameters(const case_data *data, uint32_t grid_x, uint32_t 
     return sizeof p / 4;
 }
 
-uint32_t case_finish_parameters(const case_data *data, uint32_t grid_x, uint32_t words[CASE_PARAMETERS])
+uint32_t case_finish_parameters(const case_data *data, uint32_t words[CASE_PARAMETERS])
 {
     finish_parameters p = {0};
     p.state_offset = 0;
@@ -286,7 +286,6 @@ uint32_t case_finish_parameters(const case_data *data, uint32_t grid_x, uint32_t
     p.seq_q = data->c->seq_q;
     p.first_item = 0;
     p.item_count = data->items;
-    p.grid_x = grid_x;
     FILL_OUTPUT(p, data);
     memcpy(words, &p, sizeof p);
     return sizeof p / 4;

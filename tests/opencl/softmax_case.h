@@ -44,9 +44,9 @@ void case_destroy(case_data *data);
 extern const char *const CASE_CONSTANT_NAMES[CASE_CONSTANTS];
 
 /* Parameters of each kernel; the number of words. `slice` counts from 0 in 0 .. slices - 1. */
-uint32_t case_direct_parameters(const case_data *data, uint32_t grid_x, uint32_t words[CASE_PARAMETERS]);
-uint32_t case_state_parameters(const case_data *data, uint32_t grid_x, uint32_t slice, uint32_t words[CASE_PARAMETERS]);
-uint32_t case_finish_parameters(const case_data *data, uint32_t grid_x, uint32_t words[CASE_PARAMETERS]);
+uint32_t case_direct_parameters(const case_data *data, uint32_t words[CASE_PARAMETERS]);
+uint32_t case_state_parameters(const case_data *data, uint32_t slice, uint32_t words[CASE_PARAMETERS]);
+uint32_t case_finish_parameters(const case_data *data, uint32_t words[CASE_PARAMETERS]);
 
 /* Compares o and lse, as they stand in `data`, with the reference; what lies around them must be as it was.
  * Prints the first deviation, or the worst error. */

@@ -64,7 +64,7 @@ static bool launch(case_run *r, cl_kernel kernel, const cl_mem *buffers, uint32_
 static bool run_direct(case_run *r)
 {
     uint32_t words[CASE_PARAMETERS];
-    const uint32_t count = case_direct_parameters(&r->data, GRID_X, words);
+    const uint32_t count = case_direct_parameters(&r->data, words);
     const cl_mem buffers[] = {r->q, r->k, r->v, r->o, r->data.c->lse ? r->lse : r->o};
     const cl_kernel kernel = cl_host_build(r->host, "softmax_direct", r->shaders, r->options);
     if (!kernel)
@@ -84,7 +84,7 @@ static bool run_state(case_run *r)
     bool ran = true;
     for (uint32_t slice = 0; ran && slice < r->data.c->slices; slice++) {
         uint32_t words[CASE_PARAMETERS];
-        const uint32_t count = case_state_parameters(&r->data, GRID_X, slice, words);
+        const uint32_t count = case_state_parameters(&r->data, slice, words);
         const cl_launch sizes = {.parameters = words, .parameter_count = count, .lanes = r->data.lanes};
         ran = launch(r, kernel, buffers, 4, r->data.items * r->data.c->splits, sizes);
     }
@@ -95,7 +95,7 @@ static bool run_state(case_run *r)
 static bool run_finish(case_run *r)
 {
     uint32_t words[CASE_PARAMETERS];
-    const uint32_t count = case_finish_parameters(&r->data, GRID_X, words);
+    const uint32_t count = case_finish_parameters(&r->data, words);
     const cl_mem buffers[] = {r->state, r->o, r->data.c->lse ? r->lse : r->o};
     const cl_kernel kernel = cl_host_build(r->host, "softmax_finish", r->shaders, r->options);
     if (!kernel)
