@@ -58,14 +58,15 @@ KERNEL_BODY(softmax_direct, BUFFERS, PARAMS, SHARED)
         if (r < rows) {
             const uint row = PARAM(o_offset) + batch * PARAM(o_batch) +
                              row_element(CTX_IN r, head, PARAM(o_head), PARAM(o_row));
-            const float inverse = sum_inverse(row_sum[m]);
+            const float sink = sink_of(CTX_IN row_head(CTX_IN r, head));
+            const float factor = row_factor(row_max[m], row_sum[m], sink);
             UNROLL for (uint t = 0u; t < COL_GROUPS; t++)
                 store_columns(CTX_IN row, col0 + (t * LANE_COLS + col_lane) * 4u,
-                              MUL4(acc[m * COL_GROUPS + t], SPLAT4(inverse)));
+                              MUL4(acc[m * COL_GROUPS + t], SPLAT4(factor)));
             if (LSE != 0u && block == 0u && col_lane == 0u)
                 STORE1(lse, PARAM(lse_offset) + batch * PARAM(lse_batch) +
                        row_element(CTX_IN r, head, PARAM(lse_head), 1u),
-                       AS_UINT(sum_lse(row_max[m], row_sum[m])));
+                       AS_UINT(row_lse(row_max[m], row_sum[m], sink)));
         }
     }
 }

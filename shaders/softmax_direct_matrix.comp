@@ -59,10 +59,11 @@ KERNEL_BODY(softmax_direct, BUFFERS, PARAMS, SHARED)
     for (uint r = lane; r < ROWS; r += LANES) {
         const float sum = shared_sum(r);
         const float maximum = AS_FLOAT(s_tops[r]);
-        s_tops[r] = AS_UINT(sum_inverse(sum));
+        const float sink = sink_of(row_head(MINU(row0 + r, rows - 1u), head));
+        s_tops[r] = AS_UINT(row_factor(maximum, sum, sink));
         if (LSE != 0u && block == 0u && row0 + r < rows)
             STORE1(lse, PARAM(lse_offset) + batch * PARAM(lse_batch) +
-                   row_element(row0 + r, head, PARAM(lse_head), 1u), AS_UINT(sum_lse(maximum, sum)));
+                   row_element(row0 + r, head, PARAM(lse_head), 1u), AS_UINT(row_lse(maximum, sum, sink)));
     }
     BARRIER();
     ROLLED for (uint b = 0u; b < ROW_BLOCKS * COL_BLOCKS; b++) {

@@ -86,10 +86,11 @@ KERNEL_BODY(softmax_finish, BUFFERS, PARAMS, SHARED)
         }
         const uint query = r / PARAM(group);
         const uint head = head0 + r - query * PARAM(group);
+        const float sink = sink_of(CTX_IN head);
         store_columns(CTX_IN PARAM(o_offset) + unit / units * PARAM(o_batch) + head * PARAM(o_head) +
-                          query * PARAM(o_row), column, MUL4(acc, SPLAT4(sum_inverse(sum))));
+                          query * PARAM(o_row), column, MUL4(acc, SPLAT4(row_factor(maximum, sum, sink))));
         if (LSE != 0u && column == 0u)
             STORE1(lse, PARAM(lse_offset) + unit / units * PARAM(lse_batch) + head * PARAM(lse_head) + query,
-                   AS_UINT(sum_lse(maximum, sum)));
+                   AS_UINT(row_lse(maximum, sum, sink)));
     }
 }

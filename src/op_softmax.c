@@ -138,8 +138,10 @@ static fovea_status bind_view(const fovea_op *op, const char *name, const fovea_
 
 static fovea_status check_aliasing(const softmax_op *op, const softmax_bound *bound)
 {
-    const fv_place places[] = {{"o", &bound->o, true},  {"lse", &bound->lse, true}, {"workspace", &bound->state, true},
-                               {"q", &bound->q, false}, {"k", &bound->k, false},    {"v", &bound->v, false}};
+    const fv_place places[] = {
+        {"o", &bound->o, true},         {"lse", &bound->lse, true}, {"workspace", &bound->state, true},
+        {"q", &bound->q, false},        {"k", &bound->k, false},    {"v", &bound->v, false},
+        {"sinks", &bound->sinks, false}};
     return fv_check_overlaps(&op->base.device->host, places, sizeof places / sizeof places[0]);
 }
 
@@ -155,6 +157,8 @@ static fovea_status bind_all(const softmax_op *op, const fovea_op_args *args, ui
     fv_try(bind_view(&op->base, "o", &shape->o, seq_q, &tensors[FOVEA_O], &bound->o));
     if (shape->lse_wanted)
         fv_try(bind_view(&op->base, "lse", &shape->lse, seq_q, &tensors[FOVEA_LSE], &bound->lse));
+    if (shape->sinks.rank != 0)
+        fv_try(fv_bind(&op->base, "sinks", &shape->sinks, &tensors[FOVEA_SINKS], &bound->sinks));
 fail:
     return status;
 }

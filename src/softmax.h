@@ -10,7 +10,7 @@
 /* ---- what is asked: the descriptor, checked and completed -------------------------------------------------- */
 
 typedef struct softmax_shape {
-    fovea_tensor q, k, v, o, lse; /* with explicit strides; lse.rank 0: none */
+    fovea_tensor q, k, v, o, lse, sinks; /* with explicit strides; lse.rank, sinks.rank 0: none */
     uint32_t batch, heads, dim_qk, dim_v;
     uint32_t group;            /* query heads that share one k head and one v head */
     uint32_t k_ratio, v_ratio; /* query heads per k head, per v head */
@@ -171,6 +171,8 @@ softmax_visits softmax_count_visits(const softmax_shape *shape, const softmax_ti
 double softmax_seconds(const fovea_device *device, const softmax_shape *shape, const softmax_tile *tile, uint64_t items,
                        uint64_t key_tiles);
 
+enum { SOFTMAX_DIRECT_BINDINGS = 6 };
+
 /* ---- kernels ----------------------------------------------------------------------------------------------------- */
 
 typedef struct softmax_variant {
@@ -202,7 +204,7 @@ typedef struct softmax_op {
 
 /* Views bound for a run. */
 typedef struct softmax_bound {
-    fv_bound q, k, v, o, lse, state;
+    fv_bound q, k, v, o, lse, sinks, state;
 } softmax_bound;
 
 /* One run, ready to become commands. */

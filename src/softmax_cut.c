@@ -129,7 +129,8 @@ softmax_cut softmax_cut_make(const fovea_device *device, const softmax_shape *sh
     cut.slice_tiles = (uint32_t)fv_min(cut.split_tiles, softmax_tiles_most(device, shape, tile));
     if ((double)cut.slice_tiles > affordable)
         cut.slice_tiles = (uint32_t)affordable;
-    cut.direct = cut.splits == 1 && cut.slice_tiles >= cut.key_tiles && limits->storage_buffers >= 5;
+    cut.direct =
+        cut.splits == 1 && cut.slice_tiles >= cut.key_tiles && limits->storage_buffers >= SOFTMAX_DIRECT_BINDINGS;
     const double waves = fmax(1.0, floor(affordable / fmax(1, cut.slice_tiles)));
     cut.slice_items = waves * (double)together >= (double)cut.items ? cut.items : (uint64_t)waves * together;
     if (!cut.direct)

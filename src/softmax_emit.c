@@ -83,7 +83,7 @@ static fovea_status emit_direct(const softmax_emission *run, uint64_t first_item
 {
     const softmax_bound *bound = run->bound;
     const fovea_tensor *o = &run->shape->o, *lse = &run->shape->lse;
-    const bool lse_wanted = run->shape->lse_wanted;
+    const bool lse_wanted = run->shape->lse_wanted, sinks = run->shape->sinks.rank != 0;
     fv_command command = {.kind = FV_COMMAND_DISPATCH};
     fv_dispatch *dispatch = &command.dispatch;
     const common_params shared = common(run, first_item, item_count);
@@ -93,6 +93,7 @@ static fovea_status emit_direct(const softmax_emission *run, uint64_t first_item
     params.o_batch = stride(o, 0), params.o_head = stride(o, 1), params.o_row = stride(o, 2);
     params.lse_offset = lse_wanted ? bound->lse.first_element : 0;
     params.lse_batch = stride(lse, 0), params.lse_head = stride(lse, 1);
+    params.sink_offset = sinks ? bound->sinks.first_element : SOFTMAX_NO_SINKS;
     fv_fold(run->device, item_count, dispatch->groups);
     memcpy(dispatch->parameters, &params, sizeof params);
     dispatch->kernel = run->variant->direct->kernel;
@@ -101,6 +102,7 @@ static fovea_status emit_direct(const softmax_emission *run, uint64_t first_item
     dispatch->bindings[2] = bound->v.range;
     dispatch->bindings[3] = bound->o.range;
     dispatch->bindings[4] = lse_wanted ? bound->lse.range : bound->o.range;
+    dispatch->bindings[5] = sinks ? bound->sinks.range : bound->q.range;
     return run->record(run->device->driver, &command, 1);
 }
 
@@ -134,6 +136,7 @@ static fovea_status emit_finish(const softmax_emission *run, uint64_t first_item
 {
     const softmax_bound *bound = run->bound;
     const softmax_shape *shape = run->shape;
+    const bool sinks = shape->sinks.rank != 0;
     fv_command command = {.kind = FV_COMMAND_DISPATCH};
     fv_dispatch *dispatch = &command.dispatch;
     finish_params params = {
@@ -151,6 +154,7 @@ static fovea_status emit_finish(const softmax_emission *run, uint64_t first_item
         .lse_offset = shape->lse_wanted ? bound->lse.first_element : 0,
         .lse_batch = stride(&shape->lse, 0),
         .lse_head = stride(&shape->lse, 1),
+        .sink_offset = sinks ? bound->sinks.first_element : SOFTMAX_NO_SINKS,
     };
     fv_fold(run->device, item_count, dispatch->groups);
     memcpy(dispatch->parameters, &params, sizeof params);
@@ -158,6 +162,7 @@ static fovea_status emit_finish(const softmax_emission *run, uint64_t first_item
     dispatch->bindings[0] = bound->state.range;
     dispatch->bindings[1] = bound->o.range;
     dispatch->bindings[2] = shape->lse_wanted ? bound->lse.range : bound->o.range;
+    dispatch->bindings[3] = sinks ? bound->sinks.range : bound->state.range;
     return run->record(run->device->driver, &command, 1);
 }
 

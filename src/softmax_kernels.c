@@ -35,9 +35,9 @@ static const kernel_row kernel_rows[] = {
 #define IN(binding, name)  [binding] = FV_READ,
 #define OUT(binding, name) [binding] = FV_WRITE,
 #define IO(binding, name)  [binding] = FV_READ_WRITE,
-    [DIRECT] = {"softmax_direct", true, DIRECT_BYTES, 5, {SOFTMAX_DIRECT_BUFFERS(IN, OUT, IO)}},
+    [DIRECT] = {"softmax_direct", true, DIRECT_BYTES, SOFTMAX_DIRECT_BINDINGS, {SOFTMAX_DIRECT_BUFFERS(IN, OUT, IO)}},
     [STATE] = {"softmax_state", true, STATE_BYTES, 4, {SOFTMAX_STATE_BUFFERS(IN, OUT, IO)}},
-    [FINISH] = {"softmax_finish", false, FINISH_BYTES, 3, {SOFTMAX_FINISH_BUFFERS(IN, OUT, IO)}},
+    [FINISH] = {"softmax_finish", false, FINISH_BYTES, 4, {SOFTMAX_FINISH_BUFFERS(IN, OUT, IO)}},
 #undef IN
 #undef OUT
 #undef IO

@@ -119,8 +119,9 @@ void softmax_fill_report(fovea_op *base, double create_s)
     report->assumed_flops_per_s = device->driver->caps.assumed_flops_per_s;
     report->estimated_s = (double)report->flops / report->assumed_flops_per_s;
     report->create_s = create_s;
-    if (!cut.direct && device->limits.storage_buffers < 5)
-        fv_note(report, "one pass refused: %u storage buffers per kernel; it binds 5", device->limits.storage_buffers);
+    if (!cut.direct && device->limits.storage_buffers < SOFTMAX_DIRECT_BINDINGS)
+        fv_note(report, "one pass refused: %u storage buffers per kernel; it binds %d", device->limits.storage_buffers,
+                SOFTMAX_DIRECT_BINDINGS);
     if (!device->driver->caps.nan_preserved)
         fv_note(report, "NaN among visible inputs: the driver does not promise that NaN reaches the output");
 }

@@ -31,6 +31,11 @@ static fovea_status complete_views(fv_host *host, const fovea_softmax_params *pa
                    fovea_dtype_name(shape->lse.dtype));
         fv_try(fv_view_check_distinct(host, "lse", &shape->lse));
     }
+    if (params->sinks.rank != 0) {
+        fv_try(fv_view_complete(host, "sinks", &params->sinks, 1, false, &shape->sinks));
+        fv_require(host, shape->sinks.dtype == FOVEA_F32, FOVEA_INVALID, "sinks: dtype %s; it is always f32",
+                   fovea_dtype_name(shape->sinks.dtype));
+    }
 fail:
     return status;
 }
@@ -56,6 +61,8 @@ static fovea_status check_extents(fv_host *host, const softmax_shape *shape)
     fv_require(host, q[0] * q[1] <= INT32_MAX && q[2] <= INT32_MAX && k[2] <= INT32_MAX, FOVEA_UNSUPPORTED,
                "batch * heads = %llu, seq_q = %llu, seq_k = %llu: each at most 2^31 - 1",
                (unsigned long long)(q[0] * q[1]), (unsigned long long)q[2], (unsigned long long)k[2]);
+    if (shape->sinks.rank != 0)
+        fv_try(fv_view_check_extent(host, "heads of sinks", shape->sinks.extents[0], "heads of q", q[1]));
     if (shape->lse_wanted) {
         const uint64_t *lse = shape->lse.extents;
         fv_try(fv_view_check_extent(host, "batch of lse", lse[0], "batch of q", q[0]));

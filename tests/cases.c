@@ -64,6 +64,16 @@ const test_case test_cases[] = {
     {"window_beyond", CASE_QUICK, 1, 1, 1, 1, 65, 200, 64, 64, F32, WINDOW(4000000000u, 300)},
     {"window_decode_512", CASE_QUICK, 1, 8, 2, 2, 1, 900, 128, 128, F16, CAUSAL, WINDOW(511, 0)},
 
+    /* sinks */
+    {"sinks", CASE_TINY, 1, 5, 5, 1, 17, 37, 24, 24, F32, .sinks = true},
+    {"sinks_causal_f16", CASE_TINY, 2, 10, 2, 2, 21, 45, 8, 16, F16, CAUSAL, .sinks = true},
+    {"sinks_empty_rows", CASE_TINY, 1, 5, 1, 1, 9, 4, 8, 8, F32, CAUSAL, .sinks = true},
+    {"sinks_no_keys", CASE_TINY, 1, 5, 1, 1, 5, 3, 8, 8, F32, .no_keys = true, .sinks = true},
+    {"sinks_window_bf16", CASE_TINY, 1, 5, 5, 1, 30, 61, 16, 8, B16, CAUSAL, WINDOW(20, 0), .sinks = true},
+    {"sinks_decode", CASE_TINY, 1, 10, 2, 1, 1, 90, 16, 16, MIX1, .sinks = true},
+    {"sinks_low", CASE_TINY, 1, 5, 1, 1, 7, 33, 8, 8, F32, .values = VALUES_LOW_LOGITS, .sinks = true},
+    {"sinks_64", CASE_QUICK, 1, 5, 5, 1, 70, 140, 64, 64, F16, CAUSAL, .sinks = true},
+
     /* scores capped */
     {"cap", CASE_TINY, 1, 2, 1, 1, 17, 37, 24, 24, F32, .soft_cap = 0.3f},
     {"cap_causal_f16", CASE_TINY, 1, 2, 1, 1, 21, 45, 8, 16, F16, CAUSAL, .soft_cap = 30.0f},
@@ -273,6 +283,7 @@ static void pick_options(test_case *c, uint64_t seed, uint64_t *state)
                                  .left = NEXT(4) ? NEXT(c->seq_k + 1) : REF_UNBOUNDED,
                                  .right = NEXT(4) ? NEXT(c->seq_k + 1) : REF_UNBOUNDED,
                                  .top_left = NEXT(4) == 0};
+    c->sinks = NEXT(4) == 0;
     if (NEXT(4) == 0)
         c->soft_cap = NEXT(2) ? 50.0f : 1.5f;
     c->layout = (case_layout)NEXT(LAYOUT_BROADCAST_ROWS + 1);

@@ -52,6 +52,7 @@ typedef struct test_case {
     uint32_t run_q, run_k;    /* sizes of the run; 0: the descriptor's */
     bool no_queries, no_keys; /* the run has none */
     bool no_lse;
+    bool sinks; /* a logit of each head joins the sum */
     case_bench bench;
     bool every_part;         /* too important to be left to one part of a divided run */
     fovea_operands operands; /* of a matrix unit */

@@ -260,7 +260,16 @@ static void sum_values(const row_work *w, ref_range seen, const row_sums *r, dou
     }
 }
 
-static void solve_row(const row_work *w, uint32_t i, const ref_result *result, size_t row)
+/* A sink joins the sum: one more exponential, one that brings the row's weights down to it, and its own rounding. */
+static void add_sink(double sink, row_sums *r)
+{
+    const double away = fabs(sink - r->maximum);
+    r->total += exp(sink - r->maximum);
+    r->exp_error += (8.0 + 4.0 * away + 2.0 * fabs(sink)) * 0x1p-23;
+}
+
+/* `sink`: -inf where there is none. */
+static void solve_row(const row_work *w, uint32_t i, double sink, const ref_result *result, size_t row)
 {
     const ref_problem *p = w->problem;
     const ref_range seen = ref_visible(p->mask, p->window, p->seq_q, p->seq_k, i);
@@ -271,12 +280,15 @@ static void solve_row(const row_work *w, uint32_t i, const ref_result *result, s
     if (seen.begin == seen.end || (r.finite && r.total == 0.0)) {
         memset(o, 0, p->dim_v * sizeof *o);
         memset(o_bound, 0, p->dim_v * sizeof *o_bound);
-        result->lse[row] = -INFINITY;
-        result->lse_bound[row] = 0.0;
+        result->lse[row] = sink;
+        result->lse_bound[row] = sink == -INFINITY ? 0.0 : 0x1p-21 * fabs(sink);
         return;
     }
+    if (sink != -INFINITY)
+        add_sink(sink, &r);
     sum_values(w, seen, &r, o, o_bound);
-    const double lse = r.finite ? r.maximum + log(r.total) : NAN;
+    const double total = isinf(r.total) ? sink : r.maximum + log(r.total); /* a sink may be beyond all keys */
+    const double lse = r.finite ? total : NAN;
     result->lse[row] = lse;
     result->lse_bound[row] = r.error + r.exp_error + p->seq_k * 0x1p-24 + 0x1p-23 * fabs(lse);
 }
@@ -296,7 +308,7 @@ static void solve_query(row_work *w, uint32_t b, uint32_t h, uint32_t i, const r
 {
     const ref_problem *p = w->problem;
     load_rows(w->q, &p->q, b * p->q.batch + h * p->q.head + i * p->q.row, 1, p->dim_qk);
-    solve_row(w, i, result, row);
+    solve_row(w, i, p->sinks ? (double)p->sinks[h] : -INFINITY, result, row);
 }
 
 static double *array_of(size_t count)

@@ -34,8 +34,9 @@ typedef struct ref_range {
 typedef struct ref_problem {
     uint32_t batch, heads_q, heads_k, heads_v, seq_q, seq_k, dim_qk, dim_v;
     ref_view q, k, v;
-    double scale; /* as applied */
-    double cap;   /* of scores: c tanh(s / c); 0: none */
+    double scale;       /* as applied */
+    double cap;         /* of scores: c tanh(s / c); 0: none */
+    const float *sinks; /* of each query head; NULL: none */
     ref_mask mask;
     ref_window window;
     fovea_dtype o_dtype;

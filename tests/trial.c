@@ -38,6 +38,25 @@ static uint32_t run_size(uint32_t size, uint32_t most, bool none)
     return none ? 0 : size ? size : most;
 }
 
+enum { SINK_PLACE = 3 }; /* of the first one, in elements */
+
+/* Some heads have a sink above all scores, some far below, some none. */
+static void make_sinks(trial *t)
+{
+    static const float kinds[] = {1.5f, 12.0f, -INFINITY, -40.0f, 0.0f};
+    const uint32_t heads = t->c.heads_q, units = t->c.heads_k, count = heads + 2 * SINK_PLACE;
+    float *image = malloc(count * sizeof *image);
+    t->sinks = malloc(heads * sizeof *t->sinks);
+    ck_assert(image && t->sinks);
+    for (uint32_t i = 0; i < count; i++)
+        image[i] = NAN;
+    for (uint32_t h = 0; h < heads; h++)
+        t->sinks[h] = image[SINK_PLACE + h] = kinds[(h + t->rotate * (heads / units)) % heads % 5];
+    test_status(t->device, FOVEA_OK, fovea_buffer_create(t->device, count * sizeof *image, &t->sink_buffer));
+    test_status(t->device, FOVEA_OK, fovea_buffer_upload(t->sink_buffer, 0, image, count * sizeof *image));
+    free(image);
+}
+
 void trial_begin(trial *t, fovea_device *device, const test_case *c, uint32_t rotate)
 {
     *t = (trial){.device = device, .c = *c, .seed = seed_of(c->name), .rotate = rotate};
@@ -54,10 +73,14 @@ void trial_begin(trial *t, fovea_device *device, const test_case *c, uint32_t ro
         test_status(device, FOVEA_OK, fovea_buffer_create(device, x->size, &x->buffer));
         test_status(device, FOVEA_OK, fovea_buffer_upload(x->buffer, 0, x->image, x->size));
     }
+    if (c->sinks)
+        make_sinks(t);
 }
 
 void trial_end(trial *t)
 {
+    fovea_buffer_destroy(t->sink_buffer);
+    free(t->sinks);
     for (int n = 0; n < TRIAL_TENSORS; n++) {
         fovea_buffer_destroy(t->tensors[n].buffer);
         free(t->tensors[n].image);
@@ -81,24 +104,27 @@ void trial_poke(trial *t, int tensor, const uint32_t index[4], double value)
 fovea_softmax_params trial_params(const trial *t, const trial_options *options)
 {
     const bool asked = options->min_tier != FOVEA_TIER_DEFAULT || options->tile > 0;
-    return (fovea_softmax_params){.q = t->tensors[TRIAL_Q].view,
-                                  .k = t->tensors[TRIAL_K].view,
-                                  .v = t->tensors[TRIAL_V].view,
-                                  .o = t->tensors[TRIAL_O].view,
-                                  .lse = t->tensors[TRIAL_LSE].view,
-                                  .scale = t->c.scale,
-                                  .scale_literal = t->c.scale_literal,
-                                  .causal = t->c.mask != REF_FULL,
-                                  .causal_top_left = t->c.mask == REF_CAUSAL_TOP_LEFT || t->c.window.top_left,
-                                  .soft_cap = t->c.soft_cap,
-                                  .window = t->c.window.given,
-                                  .window_left = t->c.window.left,
-                                  .window_right = t->c.window.right,
-                                  .cost_budget_us = options->cost_budget_us,
-                                  .min_tier = asked ? options->min_tier : test_least_tier(&t->c),
-                                  .split_count = options->split_count,
-                                  .operands = t->c.operands,
-                                  .tile = options->tile};
+    return (fovea_softmax_params){
+        .q = t->tensors[TRIAL_Q].view,
+        .k = t->tensors[TRIAL_K].view,
+        .v = t->tensors[TRIAL_V].view,
+        .o = t->tensors[TRIAL_O].view,
+        .lse = t->tensors[TRIAL_LSE].view,
+        .sinks = {.dtype = FOVEA_F32, .rank = t->sinks ? 1 : 0, .extents = {t->sinks ? t->c.heads_q : 0}},
+        .scale = t->c.scale,
+        .scale_literal = t->c.scale_literal,
+        .causal = t->c.mask != REF_FULL,
+        .causal_top_left = t->c.mask == REF_CAUSAL_TOP_LEFT ||
+                                                     (t->c.mask == REF_FULL && t->c.window.top_left),
+        .soft_cap = t->c.soft_cap,
+        .window = t->c.window.given,
+        .window_left = t->c.window.left,
+        .window_right = t->c.window.right,
+        .cost_budget_us = options->cost_budget_us,
+        .min_tier = asked ? options->min_tier : test_least_tier(&t->c),
+        .split_count = options->split_count,
+        .operands = t->c.operands,
+        .tile = options->tile};
 }
 
 fovea_op_args trial_args(const trial *t)
@@ -109,6 +135,7 @@ fovea_op_args trial_args(const trial *t)
     for (int n = 0; n < TRIAL_TENSORS; n++)
         if (t->tensors[n].view.rank)
             args.tensors[slots[n]] = (fovea_binding){t->tensors[n].buffer, t->tensors[n].offset};
+    args.tensors[FOVEA_SINKS] = (fovea_binding){t->sink_buffer, SINK_PLACE * sizeof(float)};
     return args;
 }
 
@@ -249,6 +276,7 @@ static void solve(trial *t)
                      .mask = c->mask,
                      .window = c->window,
                      .cap = c->soft_cap,
+                     .sinks = t->sinks,
                      .o_dtype = c->dtypes.o,
                      .operand = t->operand,
                      .parts = t->parts,

@@ -37,6 +37,8 @@ typedef struct trial {
     uint32_t rotate; /* units of heads by which the contents are rotated; the reference follows */
     uint32_t run_q, run_k;
     trial_tensor tensors[TRIAL_TENSORS];
+    float *sinks; /* of each query head; NULL: none. In a buffer of their own, among NaN. */
+    fovea_buffer *sink_buffer;
     ref_result expected;
     fovea_dtype operand;    /* of a matrix unit, that `expected` was bounded for, */
     uint32_t parts;         /* and of how many parts */

@@ -127,8 +127,30 @@ typedef struct output {
     const uint32_t *constants;
     const output_params *params;
     unsigned char *o, *lse;
+    const unsigned char *sinks;
     uint32_t batch, first_column, columns;
 } output;
+
+/* The sink of a head, in log2 units; -inf: none. */
+static float sink_of(const output *out, uint32_t head)
+{
+    if (out->params->sink_offset == SOFTMAX_NO_SINKS)
+        return -INFINITY;
+    return ((const float *)(const void *)out->sinks)[out->params->sink_offset + head] * 1.442695040888963f;
+}
+
+/* Adds a sink to the sum l of a row with maximum m, and gives what its accumulators are multiplied by then. A row without
+ * keys takes the sink for its maximum. */
+static float add_sink(float sink, float *m, float *l)
+{
+    if (sink == -INFINITY)
+        return 1.0f;
+    const float top = *l == 0.0f || sink > *m ? sink : *m;
+    const float shrink = *m == top ? 1.0f : v_exp2(v_splat(*m - top))[0];
+    *l = *l * shrink + v_exp2(v_splat(sink - top))[0];
+    *m = top;
+    return shrink;
+}
 
 /* o = acc / l and lse = ln(2) m + ln(l) of one row; without a visible key 0 and -inf. `acc` is overwritten.
  */
@@ -136,9 +158,10 @@ static void write_row(const output *out, uint32_t head, uint32_t query, float *a
 {
     const output_params *p = out->params;
     const uint32_t dtype = out->constants[O_DTYPE];
-    const float inverse = l == 0.0f ? 0.0f : 1.0f / l;
+    const float shrink = add_sink(sink_of(out, head), &m, &l);
+    const float factor = l == 0.0f ? 0.0f : shrink / l;
     for (uint32_t c = 0; c < out->columns; c++)
-        acc[c] *= inverse;
+        acc[c] *= factor;
     const size_t element = p->o_offset + (size_t)out->batch * p->o_batch + (size_t)head * p->o_head +
                            (size_t)query * p->o_row + out->first_column;
     store_row(out->o + element * element_size(dtype), acc, dtype, out->columns);
@@ -152,8 +175,8 @@ static void write_row(const output *out, uint32_t head, uint32_t query, float *a
 
 static void write_output(const item *it, const output_params *params)
 {
-    const output out = {it->constants,    params,     it->call->bindings[3], it->call->bindings[4], it->batch,
-                        it->first_column, it->columns};
+    const output out = {it->constants,         params,    it->call->bindings[3], it->call->bindings[4],
+                        it->call->bindings[5], it->batch, it->first_column,      it->columns};
     for (uint32_t row = 0; row < it->rows; row++) {
         gather_row(it, row);
         write_row(&out, head_of(it, row), query_of(it, row), it->scratch.row, it->scratch.m[row], it->scratch.l[row]);
@@ -379,8 +402,8 @@ static void run_finish(const cpu_call *call)
     place_item(&it, params.first_item + group);
     output_params out_params;
     memcpy(&out_params, (const char *)&params + offsetof(finish_params, o_offset), sizeof out_params);
-    const output out = {call->constants, &out_params,     call->bindings[1], call->bindings[2],
-                        it.batch,        it.first_column, it.columns};
+    const output out = {call->constants,   &out_params, call->bindings[1], call->bindings[2],
+                        call->bindings[3], it.batch,    it.first_column,   it.columns};
     const split_states states = {
         .first = slot_of(call->constants, call->bindings[0], params.state_offset, group * params.splits),
         .slot_floats = SOFTMAX_STATE_FLOATS((size_t)rows_of(call->constants),
@@ -399,10 +422,10 @@ static size_t finish_scratch(const uint32_t *constants)
 }
 
 const cpu_native FV_CPU_TABLE(softmax)[] = {
-    {"softmax_direct", CONSTANT_COUNT, 5, sizeof(direct_params), scratch_size, run_direct, panels_size, plan_direct,
+    {"softmax_direct", CONSTANT_COUNT, 6, sizeof(direct_params), scratch_size, run_direct, panels_size, plan_direct,
      pack_direct},
     {"softmax_state", CONSTANT_COUNT, 4, sizeof(state_params), scratch_size, run_state, panels_size, plan_state,
      pack_state},
-    {"softmax_finish", CONSTANT_COUNT, 3, sizeof(finish_params), finish_scratch, run_finish, NULL, NULL, NULL},
+    {"softmax_finish", CONSTANT_COUNT, 4, sizeof(finish_params), finish_scratch, run_finish, NULL, NULL, NULL},
     {0},
 };

@@ -26,6 +26,7 @@ typedef enum fovea_slot {
     FOVEA_V,
     FOVEA_O,
     FOVEA_LSE,
+    FOVEA_SINKS,        /* softmax */
     FOVEA_OFFSETS = 14, /* this and the rest: merge */
     FOVEA_COEFFICIENTS,
     FOVEA_O_PARTS,        /* + source, 0 to 7 */

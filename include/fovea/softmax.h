@@ -29,6 +29,9 @@ typedef struct fovea_softmax_params {
      * h / (heads_q / heads_k) of k, and likewise of v. Batch of k and v equals that of q. */
     fovea_tensor q, k, v, o;
     fovea_tensor lse; /* optional, f32: natural log of the sum of exp(score); -inf for a row without keys */
+    /* Optional, f32 [heads_q]: a logit of each head that adds exp(sink) to the sum of its rows, and no value: o of a row
+     * without keys is 0, its lse the sink. -inf adds nothing. */
+    fovea_tensor sinks;
 
     float scale;              /* factor of q.k; 0 means 1 / sqrt(dim_qk) unless scale_literal */
     uint32_t scale_literal;   /* nonzero: scale as written, 0 included */
@@ -55,7 +58,7 @@ typedef struct fovea_softmax_params {
  * params: borrowed until the return.
  * out_op: the handle; the caller's, until fovea_op_destroy, before the device's end.
  * Blocks: compiles, and runs each kernel's known-answer test once per device.
- * Slots of a run: FOVEA_Q, FOVEA_K, FOVEA_V, FOVEA_O, and FOVEA_LSE if lse is described.
+ * Slots of a run: FOVEA_Q, FOVEA_K, FOVEA_V, FOVEA_O, FOVEA_LSE if lse is described, FOVEA_SINKS if sinks are.
  * Errors: INVALID, UNSUPPORTED (with the limit or capability that is missing), both out-of-memory,
  * COMPILE_FAILED, DEVICE_LOST, TIMEOUT. */
 FOVEA_API fovea_status fovea_softmax_create(fovea_device *device, const fovea_softmax_params *params,

@@ -190,13 +190,16 @@
     P(uint, first_item) P(uint, item_count)                                  \
     P(uint, tile_begin) P(uint, tile_end)
 
+/* sink_offset: of the sink of head 0, in elements; SOFTMAX_NO_SINKS: there are none. */
+#define SOFTMAX_NO_SINKS 0xffffffffu
 #define SOFTMAX_OUTPUT_PARAMS(P)                                             \
     P(uint, o_offset) P(uint, o_batch) P(uint, o_head) P(uint, o_row)        \
-    P(uint, lse_offset) P(uint, lse_batch) P(uint, lse_head)
+    P(uint, lse_offset) P(uint, lse_batch) P(uint, lse_head) P(uint, sink_offset)
 
-/* softmax_direct: the whole list of key tiles at once, o and lse written. Without LSE binding 4 is bound to o. */
+/* softmax_direct: the whole list of key tiles at once, o and lse written. Without LSE binding 4 is bound to o, without sinks
+ * binding 5 to q. */
 #define SOFTMAX_DIRECT_PARAMS(P) SOFTMAX_COMMON_PARAMS(P) SOFTMAX_OUTPUT_PARAMS(P)
-#define SOFTMAX_DIRECT_BUFFERS(IN, OUT, IO) IN(0, q) IN(1, k) IN(2, v) OUT(3, o) OUT(4, lse)
+#define SOFTMAX_DIRECT_BUFFERS(IN, OUT, IO) IN(0, q) IN(1, k) IN(2, v) OUT(3, o) OUT(4, lse) IN(5, sinks)
 
 /* softmax_state: part of the list; carries (m, l, acc) in `state`. Slot of workgroup g: floats from
  * state_offset + g * SOFTMAX_STATE_FLOATS: acc[ROWS][COLS], then m[ROWS] (log2 units), then l[ROWS][SUMS], the sum of
@@ -209,11 +212,12 @@
 
 /* softmax_finish: merges the splits of each item in ascending order and writes o and lse. Uses the constants LANE_ROWS to
  * TV (sizes of the tile that wrote the states), SUMS, DIM_V, O_DTYPE, O_WORDS, CAUSAL and LSE. Workgroup of
- * SOFTMAX_FINISH_LANES lanes; g = item - first_item; each workgroup finishes one item. Without LSE binding 2 is o. */
+ * SOFTMAX_FINISH_LANES lanes; g = item - first_item; each workgroup finishes one item. Without LSE binding 2 is o, without
+ * sinks binding 3 the state. */
 #define SOFTMAX_FINISH_PARAMS(P)                                                       \
     P(uint, state_offset) P(uint, splits) P(uint, heads) P(uint, group) P(uint, seq_q) \
     P(uint, first_item) P(uint, item_count) SOFTMAX_OUTPUT_PARAMS(P)
-#define SOFTMAX_FINISH_BUFFERS(IN, OUT, IO) IN(0, state) OUT(1, o) OUT(2, lse)
+#define SOFTMAX_FINISH_BUFFERS(IN, OUT, IO) IN(0, state) OUT(1, o) OUT(2, lse) IN(3, sinks)
 #define SOFTMAX_FINISH_LANES 64u
 
 #endif

@@ -27,6 +27,8 @@ const softmax_case SOFTMAX_CASES[] = {
     {"split_one_row",     1, 2, 1, 1,   1, 70,  8,  4, F32, F32, F32, F32,  0, 0, 0, 0,  4, 1,  1, 4, 1, 4, 4,  8, 0},
     {"window",            1, 2, 1, 1,  21, 40,  8,  4, F32, F32, F32, F32,  0, 1, 0, 0,  0, 0,  2, 2, 4, 4, 4,  8, 0, 1, 6, 3},
     {"window_carried",    1, 1, 1, 1,  13, 61,  8,  8, F32, F16, F16, F32,  1, 1, 0, 0,  2, 2,  2, 2, 4, 4, 4,  8, 0, 1, 30, 0},
+    {"sinks",             1, 4, 2, 1,  11, 23,  8,  8, F32, F32, F32, F32,  1, 1, 0, 0,  0, 0,  2, 2, 4, 4, 4,  8, 0, 0, 0, 0, 1},
+    {"sinks_split",       1, 4, 4, 4,   3, 41,  8,  4, F32, F32, F32, F32,  1, 1, 0, 0,  3, 1,  2, 2, 4, 4, 4,  8, 0, 0, 0, 0, 1},
 };
 /* clang-format on */
 const uint32_t SOFTMAX_CASE_COUNT = sizeof SOFTMAX_CASES / sizeof SOFTMAX_CASES[0];
@@ -252,6 +254,7 @@ static int32_t diagonal(const softmax_case *c)
         (p).o_head = (data)->o.head, (p).o_row = (data)->o.row;                 \
         (p).lse_offset = (data)->lse.offset, (p).lse_batch = (data)->lse.batch; \
         (p).lse_head = (data)->lse.head;                                        \
+        (p).sink_offset = (data)->c->sinks ? 0 : SOFTMAX_NO_SINKS;              \
     } while (0)
 
 uint32_t case_direct_parameters(const case_data *data, uint32_t words[CASE_PARAMETERS])
@@ -319,12 +322,19 @@ static uint32_t row_scores(const case_data *data, row r, double *scores)
     return keys;
 }
 
-/* exp(score - maximum) in place; the log of the row's sum. */
-static double row_weights(double *scores, uint32_t keys)
+float case_sink(const softmax_case *c, uint32_t head)
 {
-    double top = (double)-INFINITY, sum = 0.0;
+    static const float sinks[] = {0.7f, -INFINITY, 9.0f, -30.0f};
+    return c->sinks ? sinks[head % 4] : -INFINITY;
+}
+
+/* exp(score - maximum) in place; the log of the row's sum, `sink` included. */
+static double row_weights(double *scores, uint32_t keys, double sink)
+{
+    double top = sink, sum;
     for (uint32_t j = 0; j < keys; j++)
         top = fmax(top, scores[j]);
+    sum = isfinite(sink) ? exp(sink - top) : 0.0;
     const bool any = isfinite(top);
     for (uint32_t j = 0; j < keys; j++)
         sum += scores[j] = any ? exp(scores[j] - top) : 0.0;
@@ -362,7 +372,7 @@ static bool check_row(const case_data *data, row r, double *scores, double *wors
 {
     const softmax_case *c = data->c;
     const uint32_t keys = row_scores(data, r, scores), head = r.h / (c->heads_q / c->heads_v);
-    const double lse = row_weights(scores, keys);
+    const double lse = row_weights(scores, keys, (double)case_sink(c, r.h));
     if (c->lse && !close_enough(data, &data->lse, place(&data->lse, r.b, r.h, r.i), r, lse, worst))
         return false;
     for (uint32_t d = 0; d < c->dim_v; d++) {

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CASE_CONSTANTS = 31, CASE_PARAMETERS = 32 };
+enum { CASE_HEADS_MOST = 8, CASE_CONSTANTS = 31, CASE_PARAMETERS = 32 };
 
 typedef struct softmax_case {
     const char *name;
@@ -20,7 +20,8 @@ typedef struct softmax_case {
     uint32_t slices;           /* carried slices of each split; at least 1 with splits */
     uint32_t lane_rows, lane_cols, tm, tn, tv, chunk, subgroup;
     uint32_t window, left,
-        right; /* nonzero: a query sees `left` keys before its own, and `right` after it without causal */
+        right;      /* nonzero: a query sees `left` keys before its own, and `right` after it without causal */
+    uint32_t sinks; /* nonzero: case_sink of each head joins the sum */
 } softmax_case;
 
 extern const softmax_case SOFTMAX_CASES[];
@@ -44,6 +45,7 @@ void case_destroy(case_data *data);
 extern const char *const CASE_CONSTANT_NAMES[CASE_CONSTANTS];
 
 /* Parameters of each kernel; the number of words. `slice` counts from 0 in 0 .. slices - 1. */
+float case_sink(const softmax_case *c, uint32_t head);
 uint32_t case_direct_parameters(const case_data *data, uint32_t words[CASE_PARAMETERS]);
 uint32_t case_state_parameters(const case_data *data, uint32_t slice, uint32_t words[CASE_PARAMETERS]);
 uint32_t case_finish_parameters(const case_data *data, uint32_t words[CASE_PARAMETERS]);

@@ -16,7 +16,7 @@ typedef struct case_run {
     cl_host *host;
     const char *shaders;
     case_data data;
-    cl_mem q, k, v, o, lse, state;
+    cl_mem q, k, v, o, lse, state, sinks;
     char options[1024];
 } case_run;
 
@@ -39,13 +39,19 @@ static bool create_buffers(case_run *r)
     r->o = cl_host_buffer(r->host, data->o.words, data->o.word_count);
     r->lse = cl_host_buffer(r->host, data->lse.words, data->lse.word_count);
     r->state = cl_host_buffer(r->host, data->state.words, data->state.word_count);
-    return r->q && r->k && r->v && r->o && r->lse && r->state;
+    uint32_t sinks[CASE_HEADS_MOST];
+    for (uint32_t h = 0; h < data->c->heads_q; h++) {
+        const float sink = case_sink(data->c, h);
+        memcpy(&sinks[h], &sink, sizeof sink);
+    }
+    r->sinks = cl_host_buffer(r->host, sinks, data->c->heads_q);
+    return r->q && r->k && r->v && r->o && r->lse && r->state && r->sinks;
 }
 
 static void release_buffers(case_run *r)
 {
-    const cl_mem buffers[6] = {r->q, r->k, r->v, r->o, r->lse, r->state};
-    for (uint32_t i = 0; i < 6; i++)
+    const cl_mem buffers[] = {r->q, r->k, r->v, r->o, r->lse, r->state, r->sinks};
+    for (uint32_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
         if (buffers[i])
             clReleaseMemObject(buffers[i]);
 }
@@ -65,12 +71,12 @@ static bool run_direct(case_run *r)
 {
     uint32_t words[CASE_PARAMETERS];
     const uint32_t count = case_direct_parameters(&r->data, words);
-    const cl_mem buffers[] = {r->q, r->k, r->v, r->o, r->data.c->lse ? r->lse : r->o};
+    const cl_mem buffers[] = {r->q, r->k, r->v, r->o, r->data.c->lse ? r->lse : r->o, r->sinks};
     const cl_kernel kernel = cl_host_build(r->host, "softmax_direct", r->shaders, r->options);
     if (!kernel)
         return false;
     const cl_launch sizes = {.parameters = words, .parameter_count = count, .lanes = r->data.lanes};
-    const bool ran = launch(r, kernel, buffers, 5, r->data.items, sizes);
+    const bool ran = launch(r, kernel, buffers, 6, r->data.items, sizes);
     clReleaseKernel(kernel);
     return ran;
 }
@@ -96,12 +102,12 @@ static bool run_finish(case_run *r)
 {
     uint32_t words[CASE_PARAMETERS];
     const uint32_t count = case_finish_parameters(&r->data, words);
-    const cl_mem buffers[] = {r->state, r->o, r->data.c->lse ? r->lse : r->o};
+    const cl_mem buffers[] = {r->state, r->o, r->data.c->lse ? r->lse : r->o, r->sinks};
     const cl_kernel kernel = cl_host_build(r->host, "softmax_finish", r->shaders, r->options);
     if (!kernel)
         return false;
     const cl_launch sizes = {.parameters = words, .parameter_count = count, .lanes = SOFTMAX_FINISH_LANES};
-    const bool ran = launch(r, kernel, buffers, 3, r->data.items, sizes);
+    const bool ran = launch(r, kernel, buffers, 4, r->data.items, sizes);
     clReleaseKernel(kernel);
     return ran;
 }

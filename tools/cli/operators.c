@@ -28,6 +28,8 @@ static const tensor_row softmax_tensors[] = {
      {{"batch", "heads_k", "seq_k", "dim_qk"}}, "keys; heads_k divides heads_q"},
     {"v", "v", FOVEA_V, TENSOR_INPUT, false, FOVEA_SLOT_MAX, SOFTMAX(v),
      {{"batch", "heads_v", "seq_k", "dim_v"}}, "values; heads_v divides heads_q"},
+    {"sinks", "sinks", FOVEA_SINKS, TENSOR_INPUT, true, FOVEA_SLOT_MAX, SOFTMAX(sinks), {{"heads_q"}},
+     "a logit of each head that joins the sums of its rows, float32"},
     {"o", "out", FOVEA_O, TENSOR_OUTPUT, false, FOVEA_Q, SOFTMAX(o),
      {{"batch", "heads_q", "seq_q", "dim_v"}}, "result"},
     {"lse", "lse", FOVEA_LSE, TENSOR_OUTPUT, true, FOVEA_SLOT_MAX, SOFTMAX(lse),
