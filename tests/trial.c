@@ -114,8 +114,7 @@ fovea_softmax_params trial_params(const trial *t, const trial_options *options)
         .scale = t->c.scale,
         .scale_literal = t->c.scale_literal,
         .causal = t->c.mask != REF_FULL,
-        .causal_top_left = t->c.mask == REF_CAUSAL_TOP_LEFT ||
-                                                     (t->c.mask == REF_FULL && t->c.window.top_left),
+        .causal_top_left = t->c.mask == REF_CAUSAL_TOP_LEFT || (t->c.mask == REF_FULL && t->c.window.top_left),
         .soft_cap = t->c.soft_cap,
         .window = t->c.window.given,
         .window_left = t->c.window.left,
