@@ -39,7 +39,7 @@ static bool run(cl_host *host, const char *shaders, const measure_case *c, uint3
                               .buffers = buffers,
                               .buffer_count = 2,
                               .parameters = parameters,
-                              .parameter_count = 5,
+                              .parameter_count = 4,
                               .lanes = LANES,
                               .groups_x = GRID_X,
                               .groups_y = 2}; /* one group more than there is work for */
