@@ -13,7 +13,7 @@ enum {
     SPLITS_MOST = 256,
 };
 
-static const float CAP_MOST = 1e30f;
+static const float CAP_LEAST = 1e-30f, CAP_MOST = 1e30f;
 static const double log2_e = 1.4426950408889634074;
 
 static fovea_status complete_views(fv_host *host, const fovea_softmax_params *params, softmax_shape *shape)
@@ -79,8 +79,9 @@ static fovea_status check_options(fv_host *host, const fovea_softmax_params *par
     fv_require(host, fv_all_zero(params->reserved, sizeof params->reserved), FOVEA_INVALID,
                "softmax: a reserved word is not zero");
     fv_require(host, isfinite(params->scale), FOVEA_INVALID, "softmax: scale is not finite");
-    fv_require(host, params->soft_cap >= 0.0f && params->soft_cap <= CAP_MOST, FOVEA_INVALID,
-               "softmax: soft_cap = %g; 0, or at most %g", (double)params->soft_cap, (double)CAP_MOST);
+    fv_require(host, params->soft_cap == 0.0f || (params->soft_cap >= CAP_LEAST && params->soft_cap <= CAP_MOST),
+               FOVEA_INVALID, "softmax: soft_cap = %g; 0 for none, or from %g to %g", (double)params->soft_cap,
+               (double)CAP_LEAST, (double)CAP_MOST);
     fv_require(host, params->causal || params->window || !params->causal_top_left, FOVEA_INVALID,
                "softmax: causal_top_left is set without causal or window");
     fv_require(host, params->window || (params->window_left == 0 && params->window_right == 0), FOVEA_INVALID,

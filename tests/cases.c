@@ -79,6 +79,7 @@ const test_case test_cases[] = {
     {"cap_causal_f16", CASE_TINY, 1, 2, 1, 1, 21, 45, 8, 16, F16, CAUSAL, .soft_cap = 30.0f},
     {"cap_high", CASE_TINY, 1, 2, 1, 1, 13, 35, 8, 16, F32, .soft_cap = 50.0f, .values = VALUES_HIGH_LOGITS},
     {"cap_window_bf16", CASE_TINY, 1, 2, 2, 1, 30, 61, 16, 8, B16, CAUSAL, WINDOW(20, 0), .soft_cap = 5.0f},
+    {"cap_far", CASE_TINY, 1, 2, 1, 1, 17, 37, 24, 24, F32, .soft_cap = 1e9f},
     {"cap_decode", CASE_TINY, 1, 4, 1, 1, 1, 90, 16, 16, MIX1, .soft_cap = 2.0f},
     {"cap_64", CASE_QUICK, 1, 2, 1, 1, 70, 140, 64, 64, F16, .soft_cap = 50.0f},
 

@@ -163,7 +163,7 @@ static double score_keys(const row_work *w, ref_range seen)
     const uint32_t dim = p->dim_qk;
     const double terms =
         p->parts == 2 ? dim + dim / 8.0 + 4.0 : dim + 3.0; /* low products are added by eights at least */
-    double largest = 0.0;
+    double largest = 0.0, highest = 0.0;
     for (uint32_t j = seen.begin; j < seen.end; j++) {
         double sum = 0.0, size = 0.0, error = 0.0;
         for (uint32_t c = 0; c < dim; c++) {
@@ -173,12 +173,14 @@ static double score_keys(const row_work *w, ref_range seen)
             error += product_error(p, w->q[c], k);
         }
         w->score[j] = p->cap > 0.0 ? p->cap * tanh(p->scale * sum / p->cap) : p->scale * sum;
+        highest = fmax(highest, fabs(w->score[j]));
         if (w->score[j] != -INFINITY) /* a removed key has no error */
             largest = fmax(largest, terms * 0x1p-24 * size + error);
     }
-    /* tanh by an exponential of at most 1: an error of some units in the last place of the cap; on a GPU those that
-     * Vulkan grants an exponential and a division besides. A cap never makes an error larger. */
-    return fabs(p->scale) * largest + p->cap * (p->gpu ? 0x1p-19 : 0x1p-22);
+    /* A capped score is wrong by some units in its own last place; on a GPU by those that Vulkan grants an exponential and a
+     * division besides. A cap makes no error of a score larger. */
+    const double capped = p->cap > 0.0 ? highest * (p->gpu ? 0x1p-18 : 0x1p-20) : 0.0;
+    return fabs(p->scale) * largest + capped;
 }
 
 typedef struct row_sums {

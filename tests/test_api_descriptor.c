@@ -60,6 +60,7 @@ static const struct {
     {"sinks of rank 2", {P(sinks.rank, 2), P(sinks.extents[0], 4), P(sinks.extents[1], 1)}, FOVEA_INVALID, "sinks"},
     {"sinks of f16", {P(sinks.rank, 1), P(sinks.dtype, FOVEA_F16), P(sinks.extents[0], 4)}, FOVEA_INVALID, "f32"},
     {"negative cap", {P(soft_cap, 0xbf800000)}, FOVEA_INVALID, "soft_cap"},
+    {"cap too small", {P(soft_cap, 1)}, FOVEA_INVALID, "soft_cap"},
     {"cap is NaN", {P(soft_cap, 0x7fc00000)}, FOVEA_INVALID, "soft_cap"},
     {"cap is infinite", {P(soft_cap, 0x7f800000)}, FOVEA_INVALID, "soft_cap"},
     {"q.reserved", {P(q.reserved[1], 1)}, FOVEA_INVALID, "reserved"},

@@ -185,12 +185,16 @@ INLINE vfloat v_exp2(vfloat x)
 #endif
 }
 
-/* c tanh(x / c) of x and c in log2 units, by an exponential that is at most 1. */
+/* c tanh(x / c) of x and c in log2 units: by an exponential that is at most 1, and by the series where that would cancel. */
 INLINE vfloat v_soft_cap(vfloat x, float c)
 {
     const vuint sign = (vuint)x & 0x80000000u;
-    const vfloat e = v_exp2((vfloat)((vuint)x & 0x7fffffffu) * v_splat(-2.885390081777927f / c)); /* 2 log2(e) */
-    return (vfloat)((vuint)(v_splat(c) * ((v_splat(1.0f) - e) / (v_splat(1.0f) + e))) | sign);
+    const vfloat y = (vfloat)((vuint)x & 0x7fffffffu) * v_splat(1.0f / c), square = y * y;
+    const vfloat e = v_exp2(y * v_splat(-2.885390081777927f)); /* 2 log2(e) */
+    const vfloat high = v_fma(v_splat(-0.0539682540f), square, v_splat(0.1333333333f));
+    const vfloat series = v_fma(y * square, v_fma(high, square, v_splat(-0.3333333333f)), y);
+    const vfloat tangent = v_select(y < v_splat(0.1f), series, (v_splat(1.0f) - e) / (v_splat(1.0f) + e));
+    return (vfloat)((vuint)(v_splat(c) * tangent) | sign);
 }
 
 INLINE void v_soft_cap_all(float *x, size_t count, float c)

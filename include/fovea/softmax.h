@@ -35,7 +35,7 @@ typedef struct fovea_softmax_params {
 
     float scale;              /* factor of q.k; 0 means 1 / sqrt(dim_qk) unless scale_literal */
     uint32_t scale_literal;   /* nonzero: scale as written, 0 included */
-    float soft_cap;           /* c > 0: a score s becomes c tanh(s / c); 0: it stays */
+    float soft_cap;           /* c from 1e-30 to 1e30: a score s becomes c tanh(s / c); 0: it stays */
     uint32_t causal;          /* nonzero: query i sees key j where j <= i + (seq_k - seq_q), of the run's sizes */
     uint32_t causal_top_left; /* nonzero, with causal or window: query i is at position i, not at i + (seq_k - seq_q) */
     uint32_t window;       /* nonzero: a query at position p sees the keys p - window_left to p + window_right alone */
